@@ -1,0 +1,373 @@
+//! The bytes between the socket and the messages: one allocation, everything in place.
+//!
+//! ```text
+//!  done | message | dropped | unread | room
+//! ```
+//!
+//! The socket writes into the room. The decoder takes payload from the front of what is
+//! unread into the message, moves it down over dropped frame headers if there are any, and
+//! hands the finished message out as one slice. This file knows nothing of frames; it only
+//! remembers where the regions lie, and how much the decoder still waits for.
+//!
+//! The memory grows as bytes arrive, never by a length that a peer declared.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::ops::Range;
+
+/// What the first read may bring, and what an idle buffer shrinks back to.
+const SMALL_READ: usize = 4 * 1024;
+/// What one read may bring once reads come back full.
+const LARGE_READ: usize = 64 * 1024;
+
+/// The received bytes of one connection: room to read into, and what was not yet decoded.
+///
+/// It belongs to the caller, so that an event which borrows it leaves the
+/// [`Connection`](crate::Connection) free to answer. Adapters own one per connection and you never
+/// see it; an event loop can share one among all its connections, see [`detach`](Self::detach).
+///
+/// A new buffer holds no memory. The first read gets 4 KiB; room grows up to 64 KiB a read while
+/// reads come back full, and beyond that only with an unfinished message: to at most twice
+/// what arrived of it, plus 64 KiB. Memory that is not used for a while is given back.
+///
+/// ```
+/// use sansocket::{Buffer, Config, Connection, Event, Message};
+///
+/// let mut connection = Connection::server(Config::default());
+/// let mut buffer = Buffer::new();
+/// buffer.extend(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"); // RFC 6455 §5.7
+/// let event = connection.next_event(&mut buffer)?;
+/// assert!(matches!(event, Some(Event::Message(Message::Text("Hello")))));
+/// # Ok::<(), sansocket::ProtocolError>(())
+/// ```
+pub struct Buffer {
+    /// All of it is initialised, once; the regions below divide it.
+    bytes: Vec<u8>,
+    message: usize,
+    message_end: usize,
+    unread: usize,
+    filled: usize,
+    /// Bytes that the decoder knows are still to come before the frame under way is whole.
+    wanted: usize,
+    /// Unread bytes that were looked at in vain (by the search for the end of an HTTP head).
+    scanned: usize,
+    /// Whether anything arrived since the decoder last asked.
+    news: bool,
+    /// The size of the next read.
+    step: usize,
+    /// Times in a row that most of the memory was not needed.
+    spare: u8,
+}
+
+impl Buffer {
+    /// An empty buffer, without memory.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            message: 0,
+            message_end: 0,
+            unread: 0,
+            filled: 0,
+            wanted: 0,
+            scanned: 0,
+            news: false,
+            step: SMALL_READ,
+            spare: 0,
+        }
+    }
+
+    /// Room for the next read, which [`filled`](Self::filled) then accounts for.
+    ///
+    /// It invalidates nothing that is unread. It is empty only when no memory could be had.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.make_room();
+        // Past the end of a long frame nothing is read, so that the next one starts in front.
+        let limit = self.filled + self.wanted.max(self.step);
+        let end = limit.min(self.bytes.len());
+        self.bytes.get_mut(self.filled..end).unwrap_or_default()
+    }
+
+    /// Says that the first `n` bytes of [`space`](Self::space) were filled. More than there was
+    /// room for is cut to the room.
+    pub fn filled(&mut self, n: usize) {
+        let room = self.bytes.len() - self.filled;
+        if n >= self.step && self.step < LARGE_READ {
+            self.step *= 2;
+        }
+        self.filled += n.min(room);
+        self.news |= n > 0;
+        self.wanted = self.wanted.saturating_sub(n);
+    }
+
+    /// Reads once. 0 means that the reader has ended.
+    ///
+    /// # Errors
+    ///
+    /// What the reader says, but for `Interrupted`, after which it is asked again;
+    /// `InvalidData` if it claims to have read more than there was room for; `OutOfMemory` if there
+    /// is no room to be had. Nothing that was read before is lost.
+    pub fn read_from(&mut self, reader: &mut impl Read) -> io::Result<usize> {
+        self.read_with(|space| reader.read(space))
+    }
+
+    /// [`read_from`](Self::read_from) for what reads without being a `Read`.
+    pub(crate) fn read_with(
+        &mut self,
+        mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let space = self.space();
+        if space.is_empty() {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        let n = loop {
+            match read(space) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result?,
+            }
+        };
+        if n > space.len() {
+            let reason = "the reader claims more bytes than it had room for";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        self.filled(n);
+        Ok(n)
+    }
+
+    /// Appends bytes that were read elsewhere, such as those past an HTTP head.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.make_room();
+        if self.bytes.len() - self.filled < bytes.len() {
+            self.compact();
+            self.bytes.resize(self.filled + bytes.len(), 0);
+        }
+        let end = self.filled + bytes.len();
+        if let Some(room) = self.bytes.get_mut(self.filled..end) {
+            room.copy_from_slice(bytes);
+        }
+        self.filled = end;
+        self.news = true;
+        self.wanted = self.wanted.saturating_sub(bytes.len());
+    }
+
+    /// What arrived and was not yet decoded.
+    #[must_use]
+    pub fn unread(&self) -> &[u8] {
+        self.get(self.unread..self.filled)
+    }
+
+    /// Drops the first `n` unread bytes, or all if there are fewer.
+    #[inline]
+    pub fn consume(&mut self, n: usize) {
+        self.unread += n.min(self.filled - self.unread);
+        self.scanned = 0;
+        if self.message == self.message_end {
+            self.message = self.unread;
+            self.message_end = self.unread;
+        }
+    }
+
+    /// Whether there is nothing unread and no part of an unfinished message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.message == self.message_end && self.unread == self.filled
+    }
+
+    /// Moves what is unfinished into a buffer of its own and leaves this one empty.
+    ///
+    /// For event loops: read into one buffer that all connections share, and when it is not
+    /// [empty](Self::is_empty) after the last event, detach the rest and keep it with its
+    /// connection. A small rest is copied, so the shared buffer keeps its memory; a large one
+    /// takes the memory along.
+    ///
+    /// ```
+    /// use sansocket::Buffer;
+    ///
+    /// let mut shared = Buffer::new();
+    /// shared.extend(b"\x81"); // half a frame header
+    /// let rest = shared.detach();
+    /// assert!(shared.is_empty());
+    /// assert_eq!(rest.unread(), b"\x81");
+    /// ```
+    #[must_use]
+    pub fn detach(&mut self) -> Self {
+        let live = self.live();
+        if live > 0 && live >= self.bytes.len() / 2 {
+            return std::mem::take(self);
+        }
+        let mut bytes = Vec::with_capacity(live);
+        bytes.extend_from_slice(self.get(self.message..self.message_end));
+        let message_end = bytes.len();
+        bytes.extend_from_slice(self.unread());
+        let rest = Self {
+            bytes,
+            message_end,
+            unread: message_end,
+            filled: live,
+            wanted: self.wanted,
+            scanned: self.scanned,
+            ..Self::new()
+        };
+        self.clear();
+        rest
+    }
+}
+
+/// For the decoder and the handshake.
+impl Buffer {
+    #[inline]
+    pub(crate) fn get(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(range).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.unread..self.filled).unwrap_or_default()
+    }
+
+    /// Where the unread bytes begin, as an index for [`get`](Self::get).
+    #[inline]
+    pub(crate) fn position(&self) -> usize {
+        self.unread
+    }
+
+    /// Takes the first `n` unread bytes into the message.
+    pub(crate) fn take_into_message(&mut self, n: usize) {
+        let n = n.min(self.filled - self.unread);
+        if self.message_end != self.unread {
+            self.bytes.copy_within(self.unread..self.unread + n, self.message_end);
+        }
+        self.message_end += n;
+        self.unread += n;
+    }
+
+    /// The message so far.
+    pub(crate) fn message(&self) -> &[u8] {
+        self.get(self.message..self.message_end)
+    }
+
+    /// Ends the message: its range, valid until the next read.
+    pub(crate) fn end_message(&mut self) -> Range<usize> {
+        let range = self.message..self.message_end;
+        self.message = self.unread;
+        self.message_end = self.unread;
+        range
+    }
+
+    /// Says how many bytes are missing before there is something to decode, if that is known.
+    pub(crate) fn want(&mut self, missing: usize) {
+        self.wanted = missing;
+    }
+
+    /// Whether anything arrived since this was last asked.
+    pub(crate) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        self.message = self.filled;
+        self.message_end = self.filled;
+        self.unread = self.filled;
+        self.wanted = 0;
+        self.scanned = 0;
+    }
+
+    pub(crate) fn scanned(&self) -> usize {
+        self.scanned
+    }
+
+    pub(crate) fn set_scanned(&mut self, n: usize) {
+        self.scanned = n;
+    }
+}
+
+/// The management of the memory.
+impl Buffer {
+    fn live(&self) -> usize {
+        (self.message_end - self.message) + (self.filled - self.unread)
+    }
+
+    fn make_room(&mut self) {
+        if self.is_empty() {
+            self.rewind();
+        }
+        let needed = match (self.wanted, self.filled) {
+            (0, 0) => self.step,
+            (0, _) => self.step / 2,
+            (wanted, _) => wanted.min(self.step),
+        };
+        if self.bytes.len() - self.filled >= needed {
+            return;
+        }
+        self.compact();
+        if self.bytes.len() - self.filled < needed {
+            self.grow(needed);
+        }
+    }
+
+    /// Starts over in front, and gives memory back that was not needed for long.
+    fn rewind(&mut self) {
+        if self.bytes.len() > SMALL_READ {
+            self.spare = match self.filled < self.bytes.len() / 4 {
+                true => self.spare + 1,
+                false => 0,
+            };
+            if self.spare == u8::MAX {
+                self.step = SMALL_READ;
+                self.spare = 0;
+                self.bytes = Vec::new();
+            }
+        }
+        self.message = 0;
+        self.message_end = 0;
+        self.unread = 0;
+        self.filled = 0;
+    }
+
+    /// Moves the message, and behind it what is unread, to the front.
+    fn compact(&mut self) {
+        let (message, unread) = (self.message..self.message_end, self.unread..self.filled);
+        if message.start > 0 {
+            self.bytes.copy_within(message.clone(), 0);
+        }
+        self.message = 0;
+        self.message_end = message.len();
+        if unread.start > self.message_end {
+            self.bytes.copy_within(unread.clone(), self.message_end);
+        }
+        self.unread = self.message_end;
+        self.filled = self.message_end + unread.len();
+    }
+
+    /// After [`compact`](Self::compact): room for what is needed, and as much again as has
+    /// arrived, but not past the end of the frame under way.
+    fn grow(&mut self, needed: usize) {
+        let again = match self.wanted {
+            0 => self.filled,
+            wanted => self.filled.min(wanted),
+        };
+        let len = self.filled + needed.max(again);
+        let more = len - self.bytes.len();
+        if self.bytes.try_reserve_exact(more).is_ok() {
+            self.bytes.resize(len, 0);
+        }
+    }
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Says how much there is, never what: it may be secret.
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffer")
+            .field("message", &(self.message_end - self.message))
+            .field("unread", &(self.filled - self.unread))
+            .field("capacity", &self.bytes.capacity())
+            .finish()
+    }
+}

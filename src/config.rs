@@ -1,0 +1,299 @@
+//! How much is allowed, and how long: limits, deadlines and the origins that may connect.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Which side of the connection we are. Clients mask, servers must not (RFC 6455 §5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Server,
+    #[cfg(feature = "client")]
+    Client,
+}
+
+/// Limits and deadlines. The default suits a server on the open internet.
+///
+/// A limit is always there; "none" is `usize::MAX`. All sizes are in bytes.
+///
+/// ```
+/// use std::time::Duration;
+/// use sansocket::Config;
+///
+/// let config = Config::builder()
+///     .max_message(64 * 1024)
+///     .close_timeout(Duration::from_secs(3))
+///     .build()?;
+/// # let _ = config;
+/// # Ok::<(), sansocket::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) max_message: usize,
+    pub(crate) max_queue: usize,
+    pub(crate) max_head: usize,
+    pub(crate) max_target: usize,
+    pub(crate) max_headers: usize,
+    pub(crate) handshake_timeout: Millis,
+    pub(crate) keepalive: Option<(Millis, Millis)>,
+    pub(crate) close_timeout: Millis,
+    pub(crate) write_timeout: Millis,
+    pub(crate) nodelay: bool,
+    pub(crate) origins: Origins,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_message: 1024 * 1024,
+            max_queue: 1024 * 1024,
+            max_head: 16 * 1024,
+            max_target: 8 * 1024,
+            max_headers: MAX_HEADERS,
+            handshake_timeout: Millis(10_000),
+            keepalive: Some((Millis(30_000), Millis(30_000))),
+            close_timeout: Millis(10_000),
+            write_timeout: Millis(30_000),
+            nodelay: true,
+            origins: Origins::SameHost,
+        }
+    }
+}
+
+impl Config {
+    /// Starts from the defaults.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder { config: Self::default(), error: None }
+    }
+}
+
+/// Header lines that a request may have at most.
+pub(crate) const MAX_HEADERS: usize = 100;
+
+/// Which web pages may connect, judged by the `Origin` header that browsers send (§10.2).
+///
+/// Browsers send a user's cookies along with a WebSocket handshake, from whatever page it comes.
+/// Clients that are no browsers can claim any origin, or none; a request without one passes.
+/// It is therefore no authentication (§10.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origins {
+    /// Pages of the host that the request names in its `Host` header. The scheme is not compared,
+    /// as TLS often ends before the server; the ports are, the scheme's default filled in.
+    #[default]
+    SameHost,
+    /// Pages of these origins, each written `scheme://host` or `scheme://host:port`, or `null`.
+    /// Case and a default port do not matter.
+    List(Arc<[String]>),
+    /// Pages of any origin. Do not rely on cookies, then.
+    Any,
+}
+
+impl Origins {
+    /// Pages of these origins only.
+    ///
+    /// ```
+    /// use sansocket::{Config, Origins};
+    ///
+    /// let origins = Origins::list(["https://example.com", "https://example.org:8443"]);
+    /// let config = Config::builder().origins(origins).build()?;
+    /// # let _ = config;
+    /// # Ok::<(), sansocket::ConfigError>(())
+    /// ```
+    pub fn list<O: Into<String>>(origins: impl IntoIterator<Item = O>) -> Self {
+        Self::List(origins.into_iter().map(Into::into).collect())
+    }
+}
+
+/// Sets what differs from the defaults; [`build`](Self::build) checks that it makes sense.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ConfigBuilder {
+    config: Config,
+    error: Option<ConfigError>,
+}
+
+impl ConfigBuilder {
+    /// The largest message to receive, all fragments together: 1 MiB by default. The peer of a
+    /// larger one gets Close 1009 as soon as a frame header declares it.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.config.max_message = self.positive("max_message", bytes);
+        self
+    }
+
+    /// The most that waits to be written, frame headers included: 1 MiB by default. A message that
+    /// does not fit is refused whole with [`SendError::QueueFull`](crate::SendError::QueueFull).
+    /// Pongs and the Close frame do not count.
+    pub fn max_queue(mut self, bytes: usize) -> Self {
+        self.config.max_queue = self.positive("max_queue", bytes);
+        self
+    }
+
+    /// The largest request head: 16 KiB by default. Answered with 431.
+    pub fn max_head(mut self, bytes: usize) -> Self {
+        self.config.max_head = self.positive("max_head", bytes);
+        self
+    }
+
+    /// The longest request target: 8 KiB by default. Answered with 414.
+    pub fn max_target(mut self, bytes: usize) -> Self {
+        self.config.max_target = self.positive("max_target", bytes);
+        self
+    }
+
+    /// The most header lines, at most and by default 100. Answered with 431.
+    pub fn max_headers(mut self, lines: usize) -> Self {
+        self.config.max_headers = self.positive("max_headers", lines);
+        if lines > MAX_HEADERS {
+            self.error = Some(ConfigError::TooManyHeaders);
+        }
+        self
+    }
+
+    /// How long the opening handshake may take from the first byte to the last, however they
+    /// dribble in: 10 s by default. Answered with 408.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handshake_timeout = self.millis("handshake_timeout", timeout);
+        self
+    }
+
+    /// Ping after so much silence, and give up after so much more: 30 s and 30 s by default.
+    ///
+    /// Browsers do not answer pings while a page is busy: do not go much lower. Any byte the
+    /// peer sends breaks the silence.
+    pub fn keepalive(mut self, ping_after: Duration, give_up_after: Duration) -> Self {
+        let ping_after = self.millis("ping_after", ping_after);
+        let give_up_after = self.millis("give_up_after", give_up_after);
+        self.config.keepalive = Some((ping_after, give_up_after));
+        self
+    }
+
+    /// No pings, and no notice of a peer that falls silent.
+    pub fn no_keepalive(mut self) -> Self {
+        self.config.keepalive = None;
+        self
+    }
+
+    /// How long to wait for the peer's answer to our Close frame, and for the end of its stream
+    /// after both: 10 s by default. Then the socket is closed.
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.config.close_timeout = self.millis("close_timeout", timeout);
+        self
+    }
+
+    /// How long a peer may take nothing of what is written to it: 30 s by default. Adapters that
+    /// block then fail the write with [`TimedOut::Write`](crate::TimedOut::Write).
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.config.write_timeout = self.millis("write_timeout", timeout);
+        self
+    }
+
+    /// Whether small packets are sent at once (`TCP_NODELAY`): yes by default. Otherwise the
+    /// operating system may hold a small message back until the peer acknowledges the last one,
+    /// which can take 40 ms.
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.config.nodelay = nodelay;
+        self
+    }
+
+    /// Which web pages may connect: those of the same host by default. Answered with 403.
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.config.origins = origins;
+        self
+    }
+
+    /// The configuration.
+    ///
+    /// # Errors
+    ///
+    /// A limit of zero; a time below 1 ms or above 2³² ms (49 days); a request target that may
+    /// be longer than the head it stands in.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if self.config.max_target > self.config.max_head {
+            return Err(ConfigError::TargetBeyondHead);
+        }
+        Ok(self.config)
+    }
+
+    fn positive(&mut self, name: &'static str, n: usize) -> usize {
+        if n == 0 {
+            self.error = Some(ConfigError::Zero(name));
+        }
+        n
+    }
+
+    fn millis(&mut self, name: &'static str, time: Duration) -> Millis {
+        match u32::try_from(time.as_millis()) {
+            Ok(millis) if millis > 0 => Millis(millis),
+            _ => {
+                self.error = Some(ConfigError::Time(name));
+                Millis(1)
+            }
+        }
+    }
+}
+
+/// A configuration that makes no sense.
+#[derive(Error, Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A limit of zero lets nothing through.
+    #[error("{0} must not be zero")]
+    Zero(&'static str),
+    /// Below 1 ms, or above 49 days.
+    #[error("{0} must be between 1 ms and 49 days")]
+    Time(&'static str),
+    /// `max_target` is larger than `max_head`.
+    #[error("max_target must not exceed max_head")]
+    TargetBeyondHead,
+    /// `max_headers` is larger than 100.
+    #[error("max_headers must not exceed 100")]
+    TooManyHeaders,
+}
+
+/// A span of time in 4 bytes; each connection keeps several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Millis(u32);
+
+impl From<Millis> for Duration {
+    fn from(millis: Millis) -> Self {
+        Self::from_millis(millis.0.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RE-07, FR-28
+    #[test]
+    fn a_configuration_without_sense_is_an_error() {
+        let error = |builder: ConfigBuilder| builder.build().map(|_| ()).unwrap_err();
+        let new = Config::builder;
+        assert_eq!(error(new().max_message(0)), ConfigError::Zero("max_message"));
+        assert_eq!(error(new().max_queue(0)), ConfigError::Zero("max_queue"));
+        assert_eq!(error(new().max_head(0)), ConfigError::Zero("max_head"));
+        assert_eq!(error(new().max_target(0)), ConfigError::Zero("max_target"));
+        assert_eq!(error(new().max_headers(0)), ConfigError::Zero("max_headers"));
+        assert_eq!(error(new().max_headers(101)), ConfigError::TooManyHeaders);
+        assert_eq!(error(new().max_head(100)), ConfigError::TargetBeyondHead);
+        for time in [Duration::ZERO, Duration::from_micros(999), Duration::MAX] {
+            let day = Duration::from_secs(86_400);
+            for builder in [
+                new().handshake_timeout(time),
+                new().close_timeout(time),
+                new().write_timeout(time),
+                new().keepalive(time, day),
+                new().keepalive(day, time),
+            ] {
+                assert!(matches!(error(builder), ConfigError::Time(_)));
+            }
+        }
+        let all = new().max_message(usize::MAX).max_queue(usize::MAX);
+        assert!(all.max_head(1).max_target(1).build().is_ok());
+    }
+}

@@ -1,0 +1,370 @@
+//! One direction: bytes in, frames undone, events out.
+//!
+//! A whole, unfragmented frame takes the fast path: header, unmask, hand out, no state touched.
+//! The general machine serves everything else. Whatever the segmentation of the input, the
+//! events are the same, and every fault is found at the first byte that proves it.
+//!
+//! Once the peer has closed or has failed, the decoder is inert: it reports the same end for ever.
+
+use std::ops::Range;
+
+use crate::buffer::Buffer;
+use crate::close::CloseCode;
+use crate::config::{Config, Role};
+use crate::error::ProtocolError;
+use crate::frame::{self, Opcode};
+use crate::mask;
+use crate::message::{Close, Event, Message};
+use crate::utf8;
+
+/// Empty fragments that one message may have, the last one not counted.
+const MAX_EMPTY_FRAGMENTS: u8 = 64;
+
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    /// Whether the peer's frames must be masked; if not, they must not be.
+    masked: bool,
+    state: State,
+    max_message: usize,
+    /// The data frame under way.
+    frame: Option<Frame>,
+    /// The kind of the fragmented message under way.
+    message: Option<Opcode>,
+    /// How much of the message under way is known to be text.
+    text: usize,
+    empty_fragments: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Between two messages, where the fast path begins.
+    Ready,
+    /// Within a frame or a fragmented message.
+    Busy,
+    /// The peer's Close frame, or the end of its stream, was seen.
+    Ended,
+    Failed(ProtocolError),
+}
+
+/// A data frame of which some payload is still to come.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    fin: bool,
+    remaining: usize,
+    /// Turned so that it fits the next byte.
+    key: [u8; 4],
+}
+
+/// A frame header that may stand here, with a payload that the limits allow.
+struct Header {
+    fin: bool,
+    opcode: Opcode,
+    payload: usize,
+    key: [u8; 4],
+    /// Of the header itself.
+    len: usize,
+}
+
+/// What was found, and where in the buffer its payload lies, unmasked.
+#[derive(Debug)]
+pub(crate) struct Found {
+    kind: Opcode,
+    payload: Range<usize>,
+    mid_message: bool,
+}
+
+impl Found {
+    pub(crate) fn is_message(&self) -> bool {
+        !self.kind.is_control()
+    }
+}
+
+impl Decoder {
+    pub(crate) fn new(role: Role, config: &Config) -> Self {
+        Self {
+            masked: role == Role::Server,
+            state: State::Ready,
+            max_message: config.max_message,
+            frame: None,
+            message: None,
+            text: 0,
+            empty_fragments: 0,
+        }
+    }
+
+    /// The next thing that lies in the buffer whole; `None` means "more bytes, please", or that
+    /// there will be nothing more.
+    #[inline]
+    pub(crate) fn find(&mut self, input: &mut Buffer) -> Result<Option<Found>, ProtocolError> {
+        if self.state == State::Ready {
+            if let Some(found) = self.whole_message(input) {
+                return Ok(Some(found));
+            }
+        }
+        self.advance(input)
+    }
+
+    /// Makes an event of what was found. This is where text is checked as a whole.
+    #[inline]
+    pub(crate) fn event<'b>(
+        &mut self,
+        found: &Found,
+        input: &'b Buffer,
+    ) -> Result<Event<'b>, ProtocolError> {
+        let payload = input.get(found.payload.clone());
+        match found.kind {
+            Opcode::Binary | Opcode::Continuation => Ok(Event::Message(Message::Binary(payload))),
+            Opcode::Text => match utf8::whole(payload) {
+                Some(text) => Ok(Event::Message(Message::Text(text))),
+                None => Err(self.fail(ProtocolError::InvalidText)),
+            },
+            Opcode::Ping => Ok(Event::Ping(payload)),
+            Opcode::Pong => Ok(Event::Pong(payload)),
+            Opcode::Close => match close(payload, found.mid_message) {
+                Ok(close) => Ok(Event::Close(close)),
+                Err(error) => Err(self.fail(error)),
+            },
+        }
+    }
+
+    /// The peer's stream has ended.
+    pub(crate) fn end(&mut self) {
+        if !self.has_ended() {
+            self.state = State::Ended;
+        }
+    }
+
+    /// Whether nothing will come any more: after a Close, a failure or the end of the stream.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended | State::Failed(_))
+    }
+
+    pub(crate) fn is_mid_message(&self) -> bool {
+        self.state == State::Busy
+    }
+
+    #[inline]
+    fn whole_message(&self, input: &mut Buffer) -> Option<Found> {
+        let start = input.position();
+        let (&mut [first, second], rest) = input.unread_mut().split_first_chunk_mut()?;
+        let kind = match first {
+            0x81 => Opcode::Text,
+            0x82 => Opcode::Binary,
+            _ => return None,
+        };
+        if (second & 0x80 != 0) != self.masked {
+            return None;
+        }
+        let (len, rest, extended) = match second & 0x7f {
+            short @ 0..=125 => (usize::from(short), rest, 0),
+            126 => match rest.split_first_chunk_mut()? {
+                (&mut [0, 0..=125], _) => return None,
+                (medium, rest) => (usize::from(u16::from_be_bytes(*medium)), rest, 2),
+            },
+            _ => return None,
+        };
+        if len > self.max_message {
+            return None;
+        }
+        let header = if self.masked {
+            let (key, rest) = rest.split_first_chunk_mut()?;
+            mask::apply(rest.get_mut(..len)?, *key);
+            2 + extended + 4
+        } else {
+            rest.get(..len)?;
+            2 + extended
+        };
+        input.consume(header + len);
+        let payload = start + header..start + header + len;
+        Some(Found { kind, payload, mid_message: false })
+    }
+
+    /// The general machine.
+    fn advance(&mut self, input: &mut Buffer) -> Result<Option<Found>, ProtocolError> {
+        loop {
+            match self.state {
+                State::Ended => {
+                    input.clear();
+                    return Ok(None);
+                }
+                State::Failed(error) => {
+                    input.clear();
+                    return Err(error);
+                }
+                State::Ready | State::Busy => {}
+            }
+            if let Some(frame) = self.frame {
+                match self.payload(frame, input) {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(None),
+                    Err(error) => return Err(self.fail(error)),
+                }
+                if self.frame.is_none() && frame.fin {
+                    return Ok(Some(self.end_message(input)));
+                }
+                continue;
+            }
+            let so_far = input.message().len();
+            match self.header(input.unread(), so_far) {
+                Ok(Some(header)) if header.opcode.is_control() => {
+                    let missing =
+                        (header.len + header.payload).saturating_sub(input.unread().len());
+                    if missing > 0 {
+                        input.want(missing);
+                        return Ok(None);
+                    }
+                    return Ok(Some(self.control(&header, input)));
+                }
+                Ok(Some(header)) => self.begin(&header, input),
+                Ok(None) => {
+                    input.want(0);
+                    return Ok(None);
+                }
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+    }
+
+    /// The header in front of `bytes`. Checks run in the order of the bytes, so that the same
+    /// fault is found however they are cut.
+    fn header(&self, bytes: &[u8], so_far: usize) -> Result<Option<Header>, ProtocolError> {
+        let &[first, ref bytes @ ..] = bytes else {
+            return Ok(None);
+        };
+        let (fin, opcode) = frame::first_byte(first)?;
+        match opcode {
+            Opcode::Continuation if self.message.is_none() => {
+                return Err(ProtocolError::UnexpectedContinuation);
+            }
+            Opcode::Text | Opcode::Binary if self.message.is_some() => {
+                return Err(ProtocolError::InterleavedMessage);
+            }
+            _ => {}
+        }
+        let &[second, ref bytes @ ..] = bytes else {
+            return Ok(None);
+        };
+        let (masked, short) = frame::second_byte(second, opcode)?;
+        match (masked, self.masked) {
+            (false, true) => return Err(ProtocolError::Unmasked),
+            (true, false) => return Err(ProtocolError::Masked),
+            _ => {}
+        }
+        let Some((len, extended)) = frame::length(short, bytes)? else {
+            return Ok(None);
+        };
+        let payload = self.admit(fin, opcode, len, so_far)?;
+        let Some((key, key_len)) =
+            frame::masking_key(masked, bytes.get(extended..).unwrap_or_default())
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Header {
+            fin,
+            opcode,
+            payload,
+            key: key.unwrap_or_default(),
+            len: 2 + extended + key_len,
+        }))
+    }
+
+    /// Holds the declared length against the limits, before anything is kept of it (§10.4).
+    fn admit(
+        &self,
+        fin: bool,
+        opcode: Opcode,
+        len: u64,
+        so_far: usize,
+    ) -> Result<usize, ProtocolError> {
+        let len = usize::try_from(len).map_err(|_| ProtocolError::MessageTooBig)?;
+        if opcode.is_control() {
+            return Ok(len);
+        }
+        if len > self.max_message.saturating_sub(so_far) {
+            return Err(ProtocolError::MessageTooBig);
+        }
+        if len == 0 && !fin && self.empty_fragments == MAX_EMPTY_FRAGMENTS {
+            return Err(ProtocolError::TooManyEmptyFragments);
+        }
+        Ok(len)
+    }
+
+    /// A control frame that lies in the buffer whole.
+    fn control(&mut self, header: &Header, input: &mut Buffer) -> Found {
+        let start = input.position() + header.len;
+        let payload = start..start + header.payload;
+        let bytes = input.unread_mut().get_mut(header.len..);
+        if let Some(bytes) = bytes.and_then(|bytes| bytes.get_mut(..header.payload)) {
+            mask::apply(bytes, header.key);
+        }
+        input.consume(header.len + header.payload);
+        let mid_message = self.is_mid_message();
+        if header.opcode == Opcode::Close {
+            input.end_message();
+            self.state = State::Ended;
+        }
+        Found { kind: header.opcode, payload, mid_message }
+    }
+
+    fn begin(&mut self, header: &Header, input: &mut Buffer) {
+        input.consume(header.len);
+        self.state = State::Busy;
+        if header.opcode != Opcode::Continuation {
+            self.message = Some(header.opcode);
+        }
+        if header.payload == 0 && !header.fin {
+            self.empty_fragments += 1;
+        }
+        self.frame = Some(Frame { fin: header.fin, remaining: header.payload, key: header.key });
+    }
+
+    /// Takes what has arrived of a frame's payload; whether that was all of it.
+    fn payload(&mut self, mut frame: Frame, input: &mut Buffer) -> Result<bool, ProtocolError> {
+        let arrived = input.unread().len().min(frame.remaining);
+        if let Some(bytes) = input.unread_mut().get_mut(..arrived) {
+            mask::apply(bytes, frame.key);
+        }
+        input.take_into_message(arrived);
+        frame.remaining -= arrived;
+        frame.key = mask::skip(frame.key, arrived);
+        let whole = frame.remaining == 0;
+        self.frame = (!whole).then_some(frame);
+        // What is complete is checked as a whole when it is handed out.
+        if self.message == Some(Opcode::Text) && !(whole && frame.fin) {
+            let unchecked = input.message().get(self.text..).unwrap_or_default();
+            self.text += utf8::prefix(unchecked).ok_or(ProtocolError::InvalidText)?;
+        }
+        if !whole {
+            input.want(frame.remaining);
+        }
+        Ok(whole)
+    }
+
+    fn end_message(&mut self, input: &mut Buffer) -> Found {
+        let kind = self.message.take().unwrap_or(Opcode::Binary);
+        self.state = State::Ready;
+        self.text = 0;
+        self.empty_fragments = 0;
+        Found { kind, payload: input.end_message(), mid_message: false }
+    }
+
+    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.state = State::Failed(error);
+        error
+    }
+}
+
+/// The body of a Close frame (§5.5.1): nothing, or a code and a reason.
+fn close(payload: &[u8], mid_message: bool) -> Result<Close<'_>, ProtocolError> {
+    let (code, reason) = match payload {
+        [] => (None, payload),
+        [_] => return Err(ProtocolError::TruncatedCloseCode),
+        [high, low, reason @ ..] => {
+            let code = u16::from_be_bytes([*high, *low]);
+            let known = CloseCode::new(code).ok_or(ProtocolError::InvalidCloseCode(code))?;
+            (Some(known), reason)
+        }
+    };
+    let reason = utf8::whole(reason).ok_or(ProtocolError::InvalidCloseReason)?;
+    Ok(Close { code, reason, mid_message })
+}

@@ -1,0 +1,346 @@
+//! The other direction: commands in, frames made, bytes out.
+//!
+//! Bytes wait in one queue, in order. Pongs and keepalive pings may overtake it at a frame
+//! boundary: while little waits they simply join the queue; behind more than that there is one
+//! slot, and a newer pong replaces an older one (RFC 6455 §5.5.3), so that a flood of pings from a
+//! peer that never reads costs nothing. After a Close frame nothing but a pong is taken.
+
+use crate::close::CloseCode;
+use crate::config::{Config, Role};
+use crate::error::SendError;
+use crate::frame::{Header, HeaderBytes, MAX_CONTROL, Opcode};
+use crate::mask;
+use crate::message::{Close, Event, Message};
+use crate::prepared::Prepared;
+
+/// A pong joins the queue as long as no more bytes than this wait.
+const SHORT_QUEUE: usize = 1024;
+
+/// What an empty queue keeps of its memory if much of it lies idle.
+const LARGE_QUEUE: usize = 64 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    role: Role,
+    /// A Close frame was queued, or there is no point in one any more.
+    closed: bool,
+    max_queue: usize,
+    queue: Vec<u8>,
+    /// How much of the queue has been written.
+    sent: usize,
+    /// Where in the queue a frame begins, at or before `sent` or next after it.
+    boundary: usize,
+    urgent: Option<Box<Urgent>>,
+}
+
+/// Control frames that overtake the queue.
+#[derive(Debug, Default)]
+struct Urgent {
+    pong: Option<Vec<u8>>,
+    ping: bool,
+    /// The one that is being written.
+    frame: Vec<u8>,
+    sent: usize,
+}
+
+impl Encoder {
+    pub(crate) fn new(role: Role, config: &Config) -> Self {
+        Self {
+            role,
+            closed: false,
+            max_queue: config.max_queue,
+            queue: Vec::new(),
+            sent: 0,
+            boundary: 0,
+            urgent: None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.admit(message.as_bytes().len())?;
+        self.push(message.opcode(), message.as_bytes());
+        Ok(())
+    }
+
+    pub(crate) fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
+        self.admit(prepared.payload().len())?;
+        self.push_prepared(prepared);
+        Ok(())
+    }
+
+    /// Queues a prepared frame, whatever the limit.
+    pub(crate) fn push_prepared(&mut self, prepared: &Prepared) {
+        match self.role {
+            Role::Server => {
+                self.make_room(prepared.frame().len());
+                self.queue.extend_from_slice(prepared.frame());
+            }
+            #[cfg(feature = "client")]
+            Role::Client => self.push(prepared.opcode(), prepared.payload()),
+        }
+    }
+
+    pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        if payload.len() > MAX_CONTROL {
+            return Err(SendError::TooLong);
+        }
+        self.admit(payload.len())?;
+        self.push(Opcode::Ping, payload);
+        Ok(())
+    }
+
+    /// Queues a Close frame, for which there is always room. A second one is not sent.
+    pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        if reason.len() > MAX_CONTROL - 2 {
+            return Err(SendError::TooLong);
+        }
+        if self.role == Role::Server && code == CloseCode::MANDATORY_EXTENSION {
+            return Err(SendError::ClientOnlyCode);
+        }
+        self.push_close(Some(code), reason);
+        Ok(())
+    }
+
+    /// The one link between the directions: what RFC 6455 has us answer to an event.
+    #[inline]
+    pub(crate) fn respond(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Message(_) | Event::Pong(_) => {}
+            Event::Ping(payload) => self.pong(payload),
+            Event::Close(Close { code, .. }) => self.echo(*code),
+        }
+    }
+
+    /// Answers a Close, unless one was sent before. The code is echoed, the reason is not: it was
+    /// not ours (§5.5.1).
+    pub(crate) fn echo(&mut self, code: Option<CloseCode>) {
+        self.push_close(code, "");
+    }
+
+    /// Queues the Close frame that a fault of the peer's calls for.
+    pub(crate) fn fail(&mut self, code: CloseCode) {
+        self.push_close(Some(code), "");
+    }
+
+    /// Takes nothing more: the connection has ended.
+    pub(crate) fn end(&mut self) {
+        self.closed = true;
+    }
+
+    /// Whether a Close frame was queued or sent, or cannot be any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// A ping without payload, as soon as possible.
+    pub(crate) fn keepalive_ping(&mut self) {
+        if self.is_short() {
+            self.push(Opcode::Ping, &[]);
+        } else {
+            self.urgent.get_or_insert_default().ping = true;
+            self.promote();
+        }
+    }
+
+    /// Bytes to write next. Not necessarily all there are.
+    #[inline]
+    pub(crate) fn pending(&self) -> &[u8] {
+        let range = match &self.urgent {
+            None => self.sent..self.queue.len(),
+            Some(urgent) if urgent.frame.is_empty() => self.sent..self.boundary,
+            Some(urgent) => return urgent.frame.get(urgent.sent..).unwrap_or_default(),
+        };
+        self.queue.get(range).unwrap_or_default()
+    }
+
+    /// The first `n` bytes of [`pending`](Self::pending) were written.
+    #[inline]
+    pub(crate) fn sent(&mut self, n: usize) {
+        match &mut self.urgent {
+            Some(urgent) if !urgent.frame.is_empty() => {
+                urgent.sent += n;
+                if urgent.sent >= urgent.frame.len() {
+                    urgent.frame.clear();
+                    urgent.sent = 0;
+                }
+            }
+            _ => self.sent = self.queue.len().min(self.sent + n),
+        }
+        if self.urgent.is_some() {
+            self.promote();
+        }
+        if self.sent == self.queue.len() {
+            self.rewind();
+        }
+    }
+
+    /// Whether [`pending`](Self::pending) is not all there is, since a pong waits to overtake it.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent.is_some()
+    }
+
+    /// Whether messages may still be sent.
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<(), SendError> {
+        if self.closed { Err(SendError::Closed) } else { Ok(()) }
+    }
+
+    /// Whether a payload of `len` bytes fits into the queue.
+    #[inline]
+    pub(crate) fn fits(&self, len: usize) -> bool {
+        let waiting = self.queue.len() - self.sent;
+        // 14 bytes of header at most.
+        len.saturating_add(waiting) <= self.max_queue.saturating_sub(14)
+    }
+
+    /// Whether payloads have to be masked, and so copied.
+    pub(crate) fn masks(&self) -> bool {
+        self.role != Role::Server
+    }
+
+    /// The header to write in front of a message that does not go through the queue. Only
+    /// servers can do without: clients have to mask a copy.
+    pub(crate) fn bare_header(&self, opcode: Opcode, len: usize) -> Option<HeaderBytes> {
+        let (header, key) = self.header(opcode, len);
+        key.is_none().then_some(header)
+    }
+
+    #[inline]
+    fn admit(&self, len: usize) -> Result<(), SendError> {
+        self.check_open()?;
+        if self.fits(len) { Ok(()) } else { Err(SendError::QueueFull) }
+    }
+
+    /// Exchanges the memory of the queue with `spare`, if nothing is in it.
+    pub(crate) fn swap(&mut self, spare: &mut Vec<u8>) {
+        if self.queue.is_empty() {
+            spare.clear();
+            std::mem::swap(&mut self.queue, spare);
+        }
+    }
+
+    /// Gives memory back, if nothing is in it.
+    pub(crate) fn release(&mut self) {
+        self.swap(&mut Vec::new());
+    }
+
+    /// Answers a ping.
+    pub(crate) fn pong(&mut self, payload: &[u8]) {
+        if self.is_short() {
+            self.push(Opcode::Pong, payload);
+        } else {
+            let pong = &mut self.urgent.get_or_insert_default().pong;
+            let pong = pong.get_or_insert_default();
+            pong.clear();
+            pong.extend_from_slice(payload);
+            self.promote();
+        }
+    }
+
+    fn push_close(&mut self, code: Option<CloseCode>, reason: &str) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        match code {
+            None => self.push(Opcode::Close, &[]),
+            Some(code) => {
+                let code = u16::from(code).to_be_bytes();
+                self.push(Opcode::Close, &[&code, reason.as_bytes()].concat());
+            }
+        }
+    }
+
+    fn is_short(&self) -> bool {
+        self.urgent.is_none() && self.queue.len() - self.sent <= SHORT_QUEUE
+    }
+
+    /// Queues a frame, whatever the limit.
+    #[inline]
+    pub(crate) fn push(&mut self, opcode: Opcode, payload: &[u8]) {
+        let (header, key) = self.header(opcode, payload.len());
+        let header = header.as_ref();
+        self.make_room(header.len() + payload.len());
+        self.queue.extend_from_slice(header);
+        let start = self.queue.len();
+        self.queue.extend_from_slice(payload);
+        if let (Some(key), Some(payload)) = (key, self.queue.get_mut(start..)) {
+            mask::apply(payload, key);
+        }
+    }
+
+    #[inline]
+    fn header(&self, opcode: Opcode, len: usize) -> (HeaderBytes, Option<[u8; 4]>) {
+        let key = match self.role {
+            Role::Server => None,
+            // Fresh and unpredictable for every frame (§5.3, §10.3).
+            #[cfg(feature = "client")]
+            Role::Client => Some(rand::random()),
+        };
+        let header = Header { fin: true, opcode, mask: key, len: len as u64 };
+        (header.encode(), key)
+    }
+
+    /// Moves what waits to the front rather than grow.
+    #[inline]
+    fn make_room(&mut self, len: usize) {
+        if self.sent > 0 && self.queue.capacity() - self.queue.len() < len {
+            self.queue.drain(..self.sent);
+            self.boundary = self.boundary.saturating_sub(self.sent);
+            self.sent = 0;
+        }
+    }
+
+    fn rewind(&mut self) {
+        if self.queue.capacity() > LARGE_QUEUE && self.queue.len() < self.queue.capacity() / 4 {
+            self.queue = Vec::new();
+        }
+        self.queue.clear();
+        self.sent = 0;
+        self.boundary = 0;
+    }
+
+    /// At a frame boundary, lets what is urgent go first.
+    fn promote(&mut self) {
+        let boundary = self.find_boundary();
+        let at_boundary = boundary == self.sent;
+        let Some(urgent) = &mut self.urgent else {
+            return;
+        };
+        if !urgent.frame.is_empty() || !at_boundary {
+            return;
+        }
+        let (opcode, payload) = match (urgent.pong.take(), std::mem::take(&mut urgent.ping)) {
+            (Some(payload), ping) => {
+                urgent.ping = ping;
+                (Opcode::Pong, payload)
+            }
+            (None, true) => (Opcode::Ping, Vec::new()),
+            (None, false) => {
+                self.urgent = None;
+                return;
+            }
+        };
+        let (header, key) = self.header(opcode, payload.len());
+        let mut frame = [header.as_ref(), &payload].concat();
+        if let (Some(key), Some(payload)) = (key, frame.get_mut(header.as_ref().len()..)) {
+            mask::apply(payload, key);
+        }
+        if let Some(urgent) = &mut self.urgent {
+            urgent.frame = frame;
+        }
+    }
+
+    /// The first boundary between frames that is not yet passed. Each frame is walked once.
+    fn find_boundary(&mut self) -> usize {
+        while self.boundary < self.sent {
+            let rest = self.queue.get(self.boundary..).unwrap_or_default();
+            self.boundary += match Header::decode(rest) {
+                Ok(Some((header, len))) => len + usize::try_from(header.len).unwrap_or(rest.len()),
+                // Not to happen: these are frames of our own making.
+                _ => rest.len(),
+            };
+        }
+        self.boundary
+    }
+}
