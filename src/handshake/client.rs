@@ -1,0 +1,300 @@
+//! The client's half of the handshake: an offer, and a look at the answer (RFC 6455 §4.1).
+
+use std::borrow::Borrow;
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use thiserror::Error;
+
+use super::head::{Head, find_end};
+use super::origin::split_port;
+use super::{HandshakeError, accept_key, is_token, lists};
+use crate::buffer::Buffer;
+use crate::config::{Config, MAX_HEADERS};
+
+/// A request to open a WebSocket, and what is needed to check the answer.
+///
+/// ```
+/// use sansocket::{Buffer, Config, Connection, handshake::Offer};
+///
+/// let config = Config::default();
+/// let offer = Offer::new("ws://example.com/chat")?.subprotocol("chat")?;
+/// assert!(offer.to_bytes().starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
+///
+/// let mut buffer = Buffer::new(); // to be read from the socket
+/// if let Some(accepted) = offer.verify(&mut buffer, &config)? {
+///     println!("we speak {:?}", accepted.subprotocol());
+///     let connection = Connection::client(&config);
+/// #   let _ = connection;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Offer {
+    secure: bool,
+    host: String,
+    port: u16,
+    target: String,
+    key: String,
+    subprotocols: Vec<String>,
+    headers: Vec<(String, String)>,
+}
+
+impl Offer {
+    /// An offer for a `ws` or `wss` URL, with a fresh random key (§4.1).
+    ///
+    /// # Errors
+    ///
+    /// The URL is malformed, has a fragment (§3), user information, or port 0.
+    pub fn new(url: &str) -> Result<Self, OfferError> {
+        let (scheme, rest) = url.split_once("://").ok_or(OfferError::Url)?;
+        let secure = match scheme {
+            _ if scheme.eq_ignore_ascii_case("ws") => false,
+            _ if scheme.eq_ignore_ascii_case("wss") => true,
+            _ => return Err(OfferError::Url),
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, resource) = rest.split_at(end);
+        let (host, port) = split_port(authority).ok_or(OfferError::Url)?;
+        let clean = resource.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+        if host.is_empty() || port == Some(0) || !clean {
+            return Err(OfferError::Url);
+        }
+        let slash = if resource.starts_with('/') { "" } else { "/" };
+        Ok(Self {
+            secure,
+            host: host.to_owned(),
+            port: port.unwrap_or_else(|| default_port(secure)),
+            target: [slash, resource].concat(),
+            key: STANDARD.encode(rand::random::<[u8; 16]>()),
+            subprotocols: Vec::new(),
+            headers: Vec::new(),
+        })
+    }
+
+    /// Offers a subprotocol, after those offered before.
+    ///
+    /// # Errors
+    ///
+    /// It is no token, or was offered before (§4.1).
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, OfferError> {
+        if !is_token(name.as_bytes()) || self.subprotocols.iter().any(|offered| offered == name) {
+            return Err(OfferError::Subprotocol);
+        }
+        self.subprotocols.push(name.to_owned());
+        Ok(self)
+    }
+
+    /// Adds a header, such as `Origin`, `Authorization` or `Cookie`.
+    ///
+    /// # Errors
+    ///
+    /// The name is no token, the value has control characters, or the header is one that
+    /// the handshake writes itself.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, OfferError> {
+        let reserved = ["Host", "Upgrade", "Connection", "Content-Length", "Transfer-Encoding"];
+        let reserved = reserved.iter().any(|reserved| reserved.eq_ignore_ascii_case(name));
+        let ours = name.get(..14).is_some_and(|head| head.eq_ignore_ascii_case("Sec-WebSocket-"));
+        let clean = value.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control());
+        if reserved || ours || !is_token(name.as_bytes()) || !clean {
+            return Err(OfferError::Header);
+        }
+        self.headers.push((name.to_owned(), value.to_owned()));
+        Ok(self)
+    }
+
+    /// The host to connect to; an IPv6 address is in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port to connect to.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether the URL is a `wss` one: the connection has to be made over TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The request, as it goes on the wire. No frame must follow before the answer is verified.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut head = format!("GET {} HTTP/1.1\r\nHost: {}", self.target, self.host);
+        if self.port != default_port(self.secure) {
+            head.extend([":", &self.port.to_string()]);
+        }
+        head.extend(["\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "]);
+        head.extend([&self.key, "\r\nSec-WebSocket-Version: 13\r\n"]);
+        if !self.subprotocols.is_empty() {
+            head.extend(["Sec-WebSocket-Protocol: ", &self.subprotocols.join(", "), "\r\n"]);
+        }
+        for (name, value) in &self.headers {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        head.push_str("\r\n");
+        head.into_bytes()
+    }
+
+    /// Takes the answer from the front of `input`, and leaves what is behind it there: the first
+    /// frames. `None` if more bytes are needed.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or does not answer as RFC 6455 §4.1 asks. Close the socket.
+    pub fn verify(
+        &self,
+        input: &mut Buffer,
+        config: impl Borrow<Config>,
+    ) -> Result<Option<Accepted>, VerifyError> {
+        let end = match find_end(input, config.borrow()) {
+            Ok(Some(end)) => end,
+            Ok(None) => return Ok(None),
+            Err(HandshakeError::Malformed) => return Err(VerifyError::Malformed),
+            Err(_) => return Err(VerifyError::HeadTooLarge),
+        };
+        let (status, head) = parse(input.unread().get(..end).unwrap_or_default())?;
+        input.consume(end);
+        if status != 101 {
+            return Err(VerifyError::Refused { status, head: Box::new(head) });
+        }
+        let accepted = self.check(head)?;
+        Ok(Some(accepted))
+    }
+
+    fn check(&self, head: Head) -> Result<Accepted, VerifyError> {
+        let once = |name| {
+            let mut values = head.values(name);
+            values.next().filter(|_| values.next().is_none())
+        };
+        if !once("Upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket")) {
+            return Err(VerifyError::Upgrade);
+        }
+        if !lists(head.values("Connection"), "upgrade") {
+            return Err(VerifyError::Connection);
+        }
+        if once("Sec-WebSocket-Accept") != Some(accept_key(&self.key).as_bytes()) {
+            return Err(VerifyError::AcceptKey);
+        }
+        if head.header("Sec-WebSocket-Extensions").is_some() {
+            return Err(VerifyError::Extension);
+        }
+        let subprotocol = match head.header("Sec-WebSocket-Protocol") {
+            None => None,
+            Some(_) => {
+                let chosen = once("Sec-WebSocket-Protocol").unwrap_or_default();
+                let offered = |name: &&String| name.as_bytes() == chosen;
+                let chosen = self.subprotocols.iter().find(offered);
+                Some(chosen.ok_or(VerifyError::Subprotocol)?.clone())
+            }
+        };
+        Ok(Accepted { head, subprotocol })
+    }
+}
+
+/// Shows where it goes: keys and headers may be secret.
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("subprotocols", &self.subprotocols)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the server agreed to.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    head: Head,
+    subprotocol: Option<String>,
+}
+
+impl Accepted {
+    /// The subprotocol that the server chose. If it chose none, it is up to you whether to go on.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// The value of the first header with this name in the answer, in whatever case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.head.header(name)
+    }
+}
+
+/// An offer that must not be made.
+#[derive(Error, Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OfferError {
+    /// No `ws` or `wss` URL, or one with a fragment or user information (RFC 6455 §3).
+    #[error("the URL is not of the form ws://host:port/path?query")]
+    Url,
+    /// A subprotocol is no token, or is offered twice.
+    #[error("the subprotocol is malformed or offered twice")]
+    Subprotocol,
+    /// A header is malformed, or the handshake writes it itself.
+    #[error("the header is malformed or reserved")]
+    Header,
+}
+
+/// The answer does not open a WebSocket (RFC 6455 §4.1).
+#[derive(Error, Clone, Debug)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// A status other than 101. The body, if any, is still unread behind the head.
+    #[error("the server refuses with status {status}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The headers, such as `Location` or `WWW-Authenticate`; there is no method or target.
+        head: Box<Head>,
+    },
+    /// Not HTTP.
+    #[error("the answer is malformed")]
+    Malformed,
+    /// The head is longer than the limit.
+    #[error("the head of the answer is too large")]
+    HeadTooLarge,
+    /// `Upgrade` is not `websocket`.
+    #[error("the answer does not upgrade to websocket")]
+    Upgrade,
+    /// `Connection` does not list `Upgrade`.
+    #[error("the Connection header of the answer does not list Upgrade")]
+    Connection,
+    /// `Sec-WebSocket-Accept` does not answer the key.
+    #[error("the Sec-WebSocket-Accept header is missing or wrong")]
+    AcceptKey,
+    /// An extension that was not offered.
+    #[error("the server uses an extension that was not offered")]
+    Extension,
+    /// A subprotocol that was not offered.
+    #[error("the server chose a subprotocol that was not offered")]
+    Subprotocol,
+}
+
+fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
+}
+
+fn parse(bytes: &[u8]) -> Result<(u16, Head), VerifyError> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    match response.parse(bytes) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(VerifyError::HeadTooLarge),
+        _ => return Err(VerifyError::Malformed),
+    }
+    let (Some(status), Some(minor)) = (response.code, response.version) else {
+        return Err(VerifyError::Malformed);
+    };
+    let headers = response.headers.iter().map(|header| (header.name, header.value));
+    Ok((status, Head::new("", "", (1, minor), headers)))
+}

@@ -1,0 +1,234 @@
+//! An HTTP request head, found in bytes as they arrive and checked for its form alone.
+//!
+//! Each byte is looked at twice, whatever the segmentation: once by the search for the end, which
+//! also refuses what proxies disagree about, and once by the parser of the whole.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::{HandshakeError, is_tchar, trim};
+use crate::buffer::Buffer;
+use crate::config::{Config, MAX_HEADERS};
+
+/// The head of an HTTP/1.1 request: what a plain one is handed over as, so that one port can serve
+/// web pages and WebSockets.
+///
+/// Nothing is decoded or normalised. Header values are bytes, since any byte but control
+/// characters may stand in them.
+#[derive(Clone)]
+pub struct Head {
+    bytes: Vec<u8>,
+    method: Range<usize>,
+    target: Range<usize>,
+    version: (u8, u8),
+    headers: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Head {
+    /// What another parser has found.
+    pub(super) fn new<'h>(
+        method: &str,
+        target: &str,
+        version: (u8, u8),
+        headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+    ) -> Self {
+        let mut head =
+            Self { bytes: Vec::new(), method: 0..0, target: 0..0, version, headers: Vec::new() };
+        head.method = head.keep(method.as_bytes());
+        head.target = head.keep(target.as_bytes());
+        for (name, value) in headers {
+            let header = (head.keep(name.as_bytes()), head.keep(trim(value)));
+            head.headers.push(header);
+        }
+        head
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    /// Takes a head from the front of `input` as soon as all of it is there.
+    pub(super) fn parse(
+        input: &mut Buffer,
+        config: &Config,
+    ) -> Result<Option<Self>, HandshakeError> {
+        let Some(end) = find_end(input, config)? else {
+            return Ok(None);
+        };
+        let head = Self::parse_whole(input.unread().get(..end).unwrap_or_default(), config)?;
+        input.consume(end);
+        Ok(Some(head))
+    }
+
+    fn parse_whole(bytes: &[u8], config: &Config) -> Result<Self, HandshakeError> {
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let limit = config.max_headers.min(MAX_HEADERS);
+        let mut request = httparse::Request::new(headers.get_mut(..limit).unwrap_or_default());
+        match request.parse(bytes) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Err(HandshakeError::Malformed),
+            Err(httparse::Error::TooManyHeaders) => return Err(HandshakeError::HeadTooLarge),
+            Err(httparse::Error::Version) => return Err(HandshakeError::HttpVersion),
+            Err(_) => return Err(HandshakeError::Malformed),
+        }
+        let (Some(method), Some(target), Some(minor)) =
+            (request.method, request.path, request.version)
+        else {
+            return Err(HandshakeError::Malformed);
+        };
+        if target.len() > config.max_target {
+            return Err(HandshakeError::TargetTooLong);
+        }
+        let headers = request.headers.iter().map(|header| (header.name, header.value));
+        Ok(Self::new(method, target, (1, minor), headers))
+    }
+
+    /// The method, such as `GET`.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.text(&self.method)
+    }
+
+    /// The request target as it was sent.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.text(&self.target)
+    }
+
+    /// The path of the target, beginning with `/`, not percent-decoded. An absolute target
+    /// (`http://host/path`) has one too; of targets without any (`*`) it is the whole.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self.resource().split_once('?') {
+            Some(("", _)) => "/",
+            Some((path, _)) => path,
+            None if self.resource().is_empty() => "/",
+            None => self.resource(),
+        }
+    }
+
+    /// What follows the `?` of the target, not percent-decoded.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.resource().split_once('?').map(|(_, query)| query)
+    }
+
+    /// The HTTP version, major and minor.
+    #[must_use]
+    pub fn version(&self) -> (u8, u8) {
+        self.version
+    }
+
+    /// The value of the first header with this name, in whatever case, without the white space
+    /// around it.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.values(name).next()
+    }
+
+    /// All headers in their order, names as they were sent.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let headers = self.headers.iter();
+        headers.map(|(name, value)| (self.text(name), self.get(value)))
+    }
+
+    /// The values of all headers with this name.
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let named = self.headers().filter(move |header| header.0.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value)
+    }
+
+    /// The target without the scheme and host of the absolute form (RFC 9112 §3.2.2).
+    fn resource(&self) -> &str {
+        let target = self.target();
+        let Some((_, rest)) = target.split_once("://").filter(|(scheme, _)| is_http(scheme)) else {
+            return target;
+        };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        rest.get(end..).unwrap_or_default()
+    }
+
+    /// Whether the target is of origin or absolute form, without a fragment (RFC 6455 §4.2.1).
+    pub(super) fn has_resource(&self) -> bool {
+        let target = self.target();
+        let absolute = match target.split_once("://") {
+            Some((scheme, rest)) => {
+                is_http(scheme) && !rest.starts_with(['/', '?']) && !rest.is_empty()
+            }
+            None => false,
+        };
+        let clean = target.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b'#');
+        clean && (target.starts_with('/') || absolute)
+    }
+
+    fn get(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+
+    fn text(&self, range: &Range<usize>) -> &str {
+        std::str::from_utf8(self.get(range)).unwrap_or_default()
+    }
+}
+
+fn is_http(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+}
+
+/// Shows the request line and the names of the headers: values may be secret.
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers().map(|(name, _)| name).collect();
+        f.debug_struct("Head")
+            .field("method", &self.method())
+            .field("path", &self.path())
+            .field("headers", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The length of the head in front of `input`, its empty line included, once that has arrived.
+///
+/// Looks at each byte once, and goes on where the last call ended. Refuses early what must not
+/// stand in a head: line ends other than CRLF, folded lines, control characters (RFC 9112 §2.2,
+/// §5.2); and whatever does not begin like a request, such as a TLS handshake.
+pub(super) fn find_end(
+    input: &mut Buffer,
+    config: &Config,
+) -> Result<Option<usize>, HandshakeError> {
+    let bytes = input.unread();
+    // One empty line is tolerated in front (RFC 9112 §2.2).
+    let start = match bytes {
+        [] | [b'\r'] => return Ok(None),
+        [b'\r', b'\n', ..] => 2,
+        _ => 0,
+    };
+    match bytes.get(start) {
+        None => return Ok(None),
+        Some(first) if is_tchar(*first) => {}
+        Some(_) => return Err(HandshakeError::Malformed),
+    }
+    for end in input.scanned() + 1..=bytes.len() {
+        match bytes.get(..end).unwrap_or_default() {
+            [.., b'\r', b'\n', b'\r', b'\n'] => return Ok(Some(end)),
+            [.., b'\r', b'\n'] => {}
+            [.., b'\n'] | [.., b'\r', _] | [.., b'\n', b' ' | b'\t'] => {
+                return Err(HandshakeError::Malformed);
+            }
+            [.., b'\t' | b'\r'] => {}
+            [.., 0..=0x1f | 0x7f] => return Err(HandshakeError::Malformed),
+            _ => {}
+        }
+        if end == config.max_head {
+            let lines = bytes.iter().take(end);
+            return Err(match lines.copied().skip(start).any(|byte| byte == b'\n') {
+                true => HandshakeError::HeadTooLarge,
+                false => HandshakeError::TargetTooLong,
+            });
+        }
+    }
+    let seen = bytes.len();
+    input.set_scanned(seen);
+    Ok(None)
+}

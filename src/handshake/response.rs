@@ -1,0 +1,227 @@
+//! The answer to a request: an ordinary value until its bytes are written.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use thiserror::Error;
+
+use super::is_token;
+
+/// An HTTP response that accepts or refuses an upgrade.
+///
+/// ```
+/// # use sansocket::handshake::Request;
+/// # let headers: [(&str, &[u8]); 5] = [
+/// #     ("Host", b"example.com"), ("Upgrade", b"websocket"), ("Connection", b"Upgrade"),
+/// #     ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", b"13"),
+/// # ];
+/// # let config = sansocket::Config::default();
+/// # let request = Request::new("GET", "/", (1, 1), headers, &config)?;
+/// let response = request
+///     .reject(401)?
+///     .header("WWW-Authenticate", "Bearer")?
+///     .body("text/plain", "who are you?")?;
+/// assert_eq!(
+///     response.to_bytes(),
+///     b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nWWW-Authenticate: Bearer\r\n\
+///       Content-Type: text/plain\r\nContent-Length: 12\r\n\r\nwho are you?"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Response {
+    status: u16,
+    headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    body: Vec<u8>,
+    /// What the client offered and was not answered yet.
+    subprotocols: Vec<String>,
+}
+
+/// Headers that the handshake writes itself.
+const RESERVED: [&str; 8] = [
+    "Connection",
+    "Content-Length",
+    "Sec-WebSocket-Accept",
+    "Sec-WebSocket-Extensions",
+    "Sec-WebSocket-Protocol",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+];
+
+impl Response {
+    pub(super) fn acceptance(accept_key: String, subprotocols: Vec<String>) -> Self {
+        Self {
+            status: 101,
+            headers: vec![
+                ("Upgrade".into(), "websocket".into()),
+                ("Connection".into(), "Upgrade".into()),
+                ("Sec-WebSocket-Accept".into(), accept_key.into()),
+            ],
+            body: Vec::new(),
+            subprotocols,
+        }
+    }
+
+    /// A refusal with a line of text.
+    pub(crate) fn refusal(status: u16, reason: &str) -> Self {
+        // RFC 9110 §7.8: who sends `Upgrade` says so in `Connection`.
+        let connection = if status == 426 { "close, Upgrade" } else { "close" };
+        let mut headers = vec![("Connection".into(), connection.into())];
+        if !reason.is_empty() {
+            headers.push(("Content-Type".into(), "text/plain; charset=utf-8".into()));
+        }
+        Self { status, headers, body: reason.into(), subprotocols: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, name: &'static str, value: &'static str) {
+        self.headers.push((name.into(), value.into()));
+    }
+
+    /// Agrees to one of the subprotocols that the client offered. Without this none is agreed to,
+    /// which browsers that offered some take for a failure.
+    ///
+    /// # Errors
+    ///
+    /// The client did not offer it, in exactly this case, or one was chosen before.
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, ResponseError> {
+        if !self.subprotocols.iter().any(|offered| offered == name) {
+            return Err(ResponseError::NotOffered);
+        }
+        self.subprotocols = Vec::new();
+        self.headers.push(("Sec-WebSocket-Protocol".into(), name.to_owned().into()));
+        Ok(self)
+    }
+
+    /// Adds a header, such as a cookie.
+    ///
+    /// # Errors
+    ///
+    /// The name is no token, the value has control characters, or the header is one
+    /// that the handshake writes itself.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, ResponseError> {
+        if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+            return Err(ResponseError::ReservedHeader);
+        }
+        let clean = value.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control());
+        if !is_token(name.as_bytes()) || !clean {
+            return Err(ResponseError::InvalidHeader);
+        }
+        self.headers.push((name.to_owned().into(), value.to_owned().into()));
+        Ok(self)
+    }
+
+    /// Gives a refusal a body, instead of any it had.
+    ///
+    /// # Errors
+    ///
+    /// This is an acceptance, which has none; or the content type has control characters.
+    pub fn body(
+        mut self,
+        content_type: &str,
+        body: impl Into<Vec<u8>>,
+    ) -> Result<Self, ResponseError> {
+        if self.is_acceptance() {
+            return Err(ResponseError::NoBody);
+        }
+        self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Type"));
+        let mut response = self.header("Content-Type", content_type)?;
+        response.body = body.into();
+        Ok(response)
+    }
+
+    /// Whether this is a 101, after which the connection is open.
+    #[must_use]
+    pub fn is_acceptance(&self) -> bool {
+        self.status == 101
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The headers, but for `Content-Length`; for other HTTP servers to write.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// All of it, as it goes on the wire.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, phrase(self.status));
+        for (name, value) in &self.headers {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        if !self.is_acceptance() {
+            head.extend(["Content-Length: ", &self.body.len().to_string(), "\r\n"]);
+        }
+        head.push_str("\r\n");
+        [head.as_bytes(), &self.body].concat()
+    }
+}
+
+/// Shows the status and the names of the headers: values may be secret.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers().map(|(name, _)| name).collect();
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A response that must not be written. Nothing was.
+#[derive(Error, Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// The client did not offer this subprotocol (RFC 6455 §4.2.2), or one was chosen before.
+    #[error("the client did not offer this subprotocol")]
+    NotOffered,
+    /// A header's name is no token, or its value has control characters.
+    #[error("a response header is malformed")]
+    InvalidHeader,
+    /// The handshake writes this header itself.
+    #[error("the handshake writes this header itself")]
+    ReservedHeader,
+    /// An acceptance has no body.
+    #[error("an acceptance has no body")]
+    NoBody,
+    /// Neither is a refusal to be accepted with, nor an acceptance to be rejected with.
+    #[error("a refusal and an acceptance were mixed up")]
+    WrongKind,
+    /// A refusal has a status from 300 to 599.
+    #[error("{0} is no status of a refusal")]
+    InvalidStatus(u16),
+}
+
+/// The reason phrase: for people, and optional (RFC 9112 §4).
+fn phrase(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        410 => "Gone",
+        414 => "URI Too Long",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
