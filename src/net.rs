@@ -1,0 +1,47 @@
+//! Threads over blocking sockets, full duplex: one thread receives while others send.
+//!
+//! [`accept`] does the handshake and returns a [`Sender`] and a [`Receiver`]. The receiver belongs to
+//! one thread, which must keep calling [`recv`](Receiver::recv): that is where pings are answered
+//! and deadlines are watched. The sender is cloned to wherever messages come from.
+//!
+//! ```no_run
+//! use std::net::TcpListener;
+//! use std::thread;
+//! use sansocket::{Config, net};
+//!
+//! for stream in TcpListener::bind("127.0.0.1:9001")?.incoming() {
+//!     thread::spawn(move || -> Result<(), sansocket::Error> {
+//!         let (sender, mut receiver) = net::accept(stream?, Config::default())?;
+//!         while let Some(message) = receiver.recv()? {
+//!             sender.send(message)?; // `message` borrows the receiver alone
+//!         }
+//!         Ok(()) // a good close is not an error
+//!     });
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! [`Server`] wraps this in an accept loop with a limit and a graceful stop. [`Pending`] and
+//! [`Incoming`] show the request before it is answered. [`open`] takes over a socket whose handshake
+//! another HTTP server did.
+//!
+//! Everything works over any [`Transport`]: TCP, Unix sockets, or your own.
+
+mod accept;
+#[cfg(feature = "client")]
+mod connect;
+mod error;
+mod link;
+mod receiver;
+mod sender;
+mod server;
+mod transport;
+
+pub use accept::{Incoming, Pending, Plain, accept, open};
+#[cfg(feature = "client")]
+pub use connect::connect;
+pub use error::Error;
+pub use receiver::Receiver;
+pub use sender::Sender;
+pub use server::{Handle, Server};
+pub use transport::Transport;

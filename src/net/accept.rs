@@ -1,0 +1,325 @@
+//! The opening handshake over a socket.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::error::Error;
+use super::link::{Link, WRITE_SLICE, is_timeout};
+use super::receiver::Receiver;
+use super::sender::Sender;
+use super::transport::Transport;
+use crate::buffer::Buffer;
+use crate::config::{Config, Role};
+use crate::decoder::Decoder;
+use crate::encoder::Encoder;
+use crate::error::TimedOut;
+use crate::handshake::{HandshakeError, Head, Request, Response, ResponseError};
+
+/// How long a refused client has to read the refusal and end its side.
+const LINGER: Duration = Duration::from_secs(1);
+
+pub(super) type Opened<S> = Box<dyn FnOnce(&Sender<S>) + Send>;
+
+/// The two halves of a connection.
+type Halves<S> = (Sender<S>, Receiver<S>);
+
+/// Accepts whoever asks in the right form: reads the request, checks it, and answers it. No
+/// subprotocol is agreed to; see [`Pending`] for more say.
+///
+/// # Errors
+///
+/// [`Error::Handshake`] if the request was refused, plain HTTP among it;
+/// [`Error::TimedOut`] if it took too long; [`Error::Aborted`] if the peer went away; [`Error::Io`]
+/// if the socket failed. What could be answered has been.
+pub fn accept<S: Transport>(stream: S, config: impl Borrow<Config>) -> Result<Halves<S>, Error> {
+    let pending = Pending::read(stream, config)?;
+    let response = pending.request().accept();
+    pending.accept(response)
+}
+
+/// Takes over a connection whose handshake somebody else did, after the 101 was written. `input`
+/// holds what was read beyond the request's head.
+///
+/// ```no_run
+/// use std::io::Write;
+/// use std::net::TcpStream;
+/// use sansocket::{Buffer, Config, handshake::Request, net};
+///
+/// # fn parsed_elsewhere() -> (TcpStream, Vec<(String, Vec<u8>)>, Vec<u8>) { todo!() }
+/// let (mut stream, headers, rest) = parsed_elsewhere();
+/// let config = Config::default();
+/// let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+/// let request = Request::new("GET", "/chat", (1, 1), headers, &config)?;
+/// stream.write_all(&request.accept().to_bytes())?;
+/// let mut input = Buffer::new();
+/// input.extend(&rest);
+/// let (sender, receiver) = net::open(stream, input, &config)?;
+/// # let _ = (sender, receiver);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// The transport has no timeouts, without which the deadlines would not hold.
+pub fn open<S: Transport>(
+    stream: S,
+    input: Buffer,
+    config: impl Borrow<Config>,
+) -> io::Result<Halves<S>> {
+    open_as(Role::Server, stream, input, config.borrow())
+}
+
+pub(super) fn open_as<S: Transport>(
+    role: Role,
+    stream: S,
+    input: Buffer,
+    config: &Config,
+) -> io::Result<Halves<S>> {
+    stream.set_write_timeout(Some(WRITE_SLICE))?;
+    stream.set_read_timeout(Some(config.close_timeout.into()))?;
+    stream.set_nodelay(config.nodelay)?;
+    let link = Arc::new(Link::new(stream, Encoder::new(role, config), config));
+    let decoder = Decoder::new(role, config);
+    let receiver = Receiver::new(Arc::clone(&link), decoder, input, config);
+    Ok((Sender::new(link), receiver))
+}
+
+/// What a client asks for, on a port that serves both WebSockets and plain HTTP.
+#[derive(Debug)]
+pub enum Incoming<S> {
+    /// To open a WebSocket.
+    WebSocket(Pending<S>),
+    /// Something else.
+    Http(Plain<S>),
+}
+
+impl<S: Transport> Incoming<S> {
+    /// Reads the head of the request, for as long as
+    /// [`handshake_timeout`](crate::ConfigBuilder::handshake_timeout) allows.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accept`]. Plain HTTP is none.
+    pub fn read(stream: S, config: impl Borrow<Config>) -> Result<Self, Error> {
+        let config = config.borrow();
+        stream.set_write_timeout(Some(WRITE_SLICE))?;
+        let mut input = Buffer::new();
+        let deadline = Instant::now() + Duration::from(config.handshake_timeout);
+        loop {
+            match Request::parse(&mut input, config) {
+                Ok(Some(request)) => {
+                    let config = config.clone();
+                    return Ok(Self::WebSocket(Pending {
+                        stream,
+                        input,
+                        request,
+                        config,
+                        opened: None,
+                    }));
+                }
+                Ok(None) => {}
+                Err(HandshakeError::NotWebSocket(head)) => {
+                    return Ok(Self::Http(Plain { stream, input, head }));
+                }
+                Err(error) => {
+                    refuse(&stream, &error.response());
+                    return Err(error.into());
+                }
+            }
+            if let Err(error) = read_until(deadline, &stream, &mut input) {
+                if matches!(error, Error::TimedOut(_)) && !input.is_empty() {
+                    refuse(&stream, &Response::refusal(408, ""));
+                }
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// A request to open a WebSocket that was read and checked, and not yet answered. Take your time.
+///
+/// ```no_run
+/// use std::net::TcpStream;
+/// use sansocket::{Config, net::Pending};
+///
+/// # fn stream() -> TcpStream { todo!() }
+/// let pending = Pending::read(stream(), Config::default())?;
+/// let request = pending.request();
+/// if request.path() != "/chat" {
+///     let response = request.reject(404)?;
+///     return Ok(pending.reject(response)?);
+/// }
+/// let response = request.accept().subprotocol("chat")?.header("Set-Cookie", "seen=1")?;
+/// let (sender, receiver) = pending.accept(response)?;
+/// # let _ = (sender, receiver);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Pending<S> {
+    stream: S,
+    input: Buffer,
+    request: Request,
+    config: Config,
+    /// Told of the connection once it is open.
+    pub(super) opened: Option<Opened<S>>,
+}
+
+impl<S: Transport> Pending<S> {
+    /// Reads a request; plain HTTP is answered with 426.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accept`].
+    pub fn read(stream: S, config: impl Borrow<Config>) -> Result<Self, Error> {
+        match Incoming::read(stream, config)? {
+            Incoming::WebSocket(pending) => Ok(pending),
+            Incoming::Http(plain) => Err(plain.refuse()),
+        }
+    }
+
+    /// The request, to decide by and to make the response from.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Writes the acceptance, and opens the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseError::WrongKind`] if the response is a refusal, and nothing is written;
+    /// [`Error::TimedOut`] or [`Error::Io`] if it cannot be written.
+    pub fn accept(self, response: Response) -> Result<Halves<S>, Error> {
+        if !response.is_acceptance() {
+            return Err(ResponseError::WrongKind.into());
+        }
+        write_all(&self.stream, &response.to_bytes(), self.config.write_timeout.into())?;
+        let halves = open_as(Role::Server, self.stream, self.input, &self.config)?;
+        if let Some(opened) = self.opened {
+            opened(&halves.0);
+        }
+        Ok(halves)
+    }
+
+    /// Writes the refusal, and closes the socket.
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseError::WrongKind`] if the response is an acceptance, and nothing is written.
+    pub fn reject(self, response: Response) -> Result<(), ResponseError> {
+        if response.is_acceptance() {
+            return Err(ResponseError::WrongKind);
+        }
+        refuse(&self.stream, &response);
+        Ok(())
+    }
+
+    /// The socket, such as for the peer's address.
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
+}
+
+impl<S> fmt::Debug for Pending<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+/// A plain HTTP request, of which only the head was read.
+pub struct Plain<S> {
+    stream: S,
+    input: Buffer,
+    head: Box<Head>,
+}
+
+impl<S: Transport> Plain<S> {
+    /// Method, target and headers.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The socket, the head, and what was read beyond it, to answer as you like. The socket has
+    /// timeouts set.
+    #[must_use]
+    pub fn into_parts(self) -> (S, Head, Buffer) {
+        (self.stream, *self.head, self.input)
+    }
+
+    /// Answers 426, or 405 or 505 as may be, closes the socket, and says so.
+    pub fn refuse(self) -> Error {
+        let error = HandshakeError::NotWebSocket(self.head);
+        refuse(&self.stream, &error.response());
+        error.into()
+    }
+}
+
+impl<S> fmt::Debug for Plain<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plain").field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+/// Reads once, by the deadline at the latest.
+pub(super) fn read_until<S: Transport>(
+    deadline: Instant,
+    stream: &S,
+    input: &mut Buffer,
+) -> Result<(), Error> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(TimedOut::Handshake.into());
+    }
+    // A timeout of less than a millisecond might be taken for none.
+    stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+    match input.read_with(|space| stream.read(space)) {
+        Ok(0) => Err(crate::Aborted { mid_message: !input.is_empty() }.into()),
+        Ok(_) => Ok(()),
+        Err(error) if is_timeout(&error) => Err(TimedOut::Handshake.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn write_all<S: Transport>(
+    stream: &S,
+    mut bytes: &[u8],
+    timeout: Duration,
+) -> Result<(), Error> {
+    let mut stalled = Instant::now();
+    while !bytes.is_empty() {
+        match stream.write(&[IoSlice::new(bytes)]) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+            Ok(n) => {
+                bytes =
+                    bytes.get(n..).ok_or(io::ErrorKind::InvalidData).map_err(io::Error::from)?;
+                stalled = Instant::now();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_timeout(&error) && stalled.elapsed() < timeout => {}
+            Err(error) if is_timeout(&error) => return Err(TimedOut::Write.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Writes a refusal and sees that it arrives, if the client takes it.
+pub(super) fn refuse<S: Transport>(stream: &S, response: &Response) {
+    if write_all(stream, &response.to_bytes(), LINGER).is_ok() {
+        linger(stream);
+    }
+}
+
+/// Ends our side and discards what still comes for a bounded time, so that closing the socket does
+/// not reset the connection before the client has read our last words.
+pub(super) fn linger<S: Transport>(stream: &S) {
+    let _ = stream.shutdown(Shutdown::Write);
+    let deadline = Instant::now() + LINGER;
+    let mut discarded = Buffer::new();
+    while read_until(deadline, stream, &mut discarded).is_ok() {
+        discarded.clear();
+    }
+    let _ = stream.shutdown(Shutdown::Both);
+}
