@@ -1,0 +1,56 @@
+//! The Autobahn test suite's other side: an echo client for its fuzzing server.
+//!
+//! `cargo run --release --features client --example autobahn_client -- URL AGENT`
+
+use std::env;
+use std::net::TcpStream;
+use std::process::ExitCode;
+
+use sansocket::handshake::Offer;
+use sansocket::net::{self, Receiver, Sender};
+use sansocket::{Config, Message};
+use shared::{Result, about};
+
+mod shared;
+
+fn main() -> ExitCode {
+    shared::run(|| {
+        let words: Vec<String> = env::args().skip(1).collect();
+        let [url, agent] = words.as_slice() else {
+            return Err("usage: URL AGENT".into());
+        };
+        let cases = case_count(url)?;
+        for case in 1..=cases {
+            println!("case {case} of {cases}");
+            if let Err(error) = echo(&format!("{url}/runCase?case={case}&agent={agent}")) {
+                println!("  {error}"); // many cases are meant to end with one
+            }
+        }
+        Ok(())
+    })
+}
+
+fn case_count(url: &str) -> Result<usize> {
+    let (_, mut receiver) = connect(&format!("{url}/getCaseCount"))?;
+    match receiver.recv()? {
+        Some(Message::Text(count)) => Ok(count.parse()?),
+        other => Err(format!("expected the number of cases, got {other:?}").into()),
+    }
+}
+
+fn echo(url: &str) -> Result {
+    let (sender, mut receiver) = connect(url)?;
+    while let Some(message) = receiver.recv()? {
+        sender.send(message)?;
+    }
+    Ok(())
+}
+
+fn connect(url: &str) -> Result<(Sender<TcpStream>, Receiver<TcpStream>)> {
+    let config = Config::builder().max_message(32 * 1024 * 1024).build()?;
+    let offer = Offer::new(url)?;
+    let stream = TcpStream::connect((offer.host(), offer.port()))
+        .map_err(about(format!("cannot connect to {url}")))?;
+    let (sender, receiver, _) = net::connect(stream, &offer, config)?;
+    Ok((sender, receiver))
+}

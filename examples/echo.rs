@@ -1,0 +1,56 @@
+//! Sends back whatever it gets, in whatever subprotocol the client likes best.
+//!
+//! `cargo run --release --example echo -- [ADDRESS] [--max-message BYTES]`
+//!
+//! `/close?code=4001&reason=bye` closes with that code and reason instead, to see what a client makes
+//! of it. Ctrl-C closes every connection with 1001.
+
+use std::net::TcpStream;
+use std::process::ExitCode;
+
+use sansocket::net::{Pending, Server};
+use sansocket::{CloseCode, Config, Error};
+use shared::{Args, about, announce, stop_on_signal};
+
+mod shared;
+
+fn main() -> ExitCode {
+    shared::run(|| {
+        let args = Args::parse(&[])?;
+        let config = args.limit(Config::builder()).build()?;
+        let cannot = about(format!("cannot listen at {}", args.address));
+        let server = Server::bind(&args.address, config).map_err(cannot)?;
+        stop_on_signal(server.handle())?;
+        announce(server.local_addr());
+        server.on_error(|error| eprintln!("{error}")).run_pending(serve)?;
+        Ok(())
+    })
+}
+
+fn serve(pending: Pending<TcpStream>) -> Result<(), Error> {
+    let close = wanted_close(pending.request().path(), pending.request().query());
+    let mut response = pending.request().accept();
+    if let Some(first) = pending.request().subprotocols().next() {
+        response = response.subprotocol(first)?;
+    }
+    let (sender, mut receiver) = pending.accept(response)?;
+    if let Some((code, reason)) = close {
+        sender.close(code, &reason)?;
+    }
+    while let Some(message) = receiver.recv()? {
+        sender.feed(message)?; // on the wire before `recv` waits
+    }
+    Ok(())
+}
+
+fn wanted_close(path: &str, query: Option<&str>) -> Option<(CloseCode, String)> {
+    if path != "/close" {
+        return None;
+    }
+    let value = |name| {
+        let mut pairs = query.unwrap_or_default().split('&');
+        pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    };
+    let code = value("code").and_then(|code| CloseCode::new(code.parse().ok()?));
+    Some((code.unwrap_or(CloseCode::NORMAL), value("reason").unwrap_or_default().into()))
+}

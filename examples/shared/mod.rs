@@ -1,0 +1,88 @@
+//! What all examples share: their command line, and what they do when it makes no sense.
+//!
+//! Each is called with `[ADDRESS] [--max-message BYTES]`, some with a flag of their own.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a part of every example, of which not each uses all"
+)]
+
+use std::env;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use sansocket::ConfigBuilder;
+
+pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+pub struct Args {
+    pub address: String,
+    pub max_message: Option<usize>,
+    pub flags: Vec<String>,
+}
+
+impl Args {
+    /// The command line, in which only these flags may stand.
+    pub fn parse(known_flags: &[&str]) -> Result<Self> {
+        let mut args = Self { address: "127.0.0.1:9001".into(), max_message: None, flags: vec![] };
+        let mut address = None;
+        let mut words = env::args().skip(1);
+        while let Some(word) = words.next() {
+            if word == "--max-message" {
+                let bytes = words.next().ok_or("--max-message needs a number of bytes")?;
+                let bytes =
+                    bytes.parse().map_err(|_| format!("{bytes:?} is no number of bytes"))?;
+                args.max_message = Some(bytes);
+            } else if known_flags.contains(&word.as_str()) {
+                args.flags.push(word);
+            } else if word.starts_with('-') || address.is_some() {
+                let flags: String = known_flags.iter().map(|flag| format!(" [{flag}]")).collect();
+                return Err(format!("usage: [ADDRESS] [--max-message BYTES]{flags}").into());
+            } else {
+                address = Some(word);
+            }
+        }
+        args.address = address.unwrap_or(args.address);
+        Ok(args)
+    }
+
+    /// Sets the limit that was asked for, if any.
+    pub fn limit(&self, config: ConfigBuilder) -> ConfigBuilder {
+        match self.max_message {
+            Some(bytes) => config.max_message(bytes),
+            None => config,
+        }
+    }
+}
+
+/// An error with what it was about: "cannot listen at 127.0.0.1:80: Permission denied".
+pub fn about<E: Display>(what: impl Display) -> impl FnOnce(E) -> Box<dyn std::error::Error> {
+    move |error| format!("{what}: {error}").into()
+}
+
+/// Tells whoever waits for it that clients may come.
+pub fn announce(address: SocketAddr) {
+    println!("listening on ws://{address}");
+}
+
+/// Runs the example; an error is one line and exit code 1.
+pub fn run(example: impl FnOnce() -> Result) -> ExitCode {
+    match example() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Stops the server when the process is asked to end, by Ctrl-C or SIGTERM.
+pub fn stop_on_signal(server: sansocket::net::Handle) -> Result {
+    use std::time::Duration;
+    ctrlc::set_handler(move || {
+        server.stop(Duration::ZERO, Duration::from_secs(5));
+    })?;
+    Ok(())
+}
