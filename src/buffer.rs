@@ -167,6 +167,12 @@ impl Buffer {
         }
     }
 
+    /// How much memory it holds, in bytes.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Whether there is nothing unread and no part of an unfinished message.
     #[must_use]
     pub fn is_empty(&self) -> bool {

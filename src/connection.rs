@@ -230,25 +230,31 @@ impl Connection {
             || self.decoder.has_ended() && self.encoder.is_closed() && self.pending().is_empty()
     }
 
-    /// Exchanges the memory of the output queue with `spare`, unless bytes are pending.
+    /// Takes the memory of `spare` for the output queue, if that has none.
     ///
-    /// For event loops: lend one vector to each connection that has work to do, and take it
-    /// back when all is written, so that idle connections hold no memory and busy ones do not
-    /// allocate.
+    /// For event loops: lend one vector to each connection that has work to do, and
+    /// [reclaim](Self::reclaim_queue) it when all is written. Then idle connections hold no memory, and
+    /// busy ones do not allocate.
     ///
     /// ```
     /// # use sansocket::{Config, Connection};
     /// let mut connection = Connection::server(Config::default());
     /// let mut spare = Vec::with_capacity(1024);
-    /// connection.swap_queue(&mut spare); // lent
+    /// connection.lend_queue(&mut spare);
     /// connection.send("to the socket")?;
     /// connection.sent(connection.pending().len());
-    /// connection.swap_queue(&mut spare); // and back
+    /// connection.reclaim_queue(&mut spare);
     /// assert_eq!(spare.capacity(), 1024);
     /// # Ok::<(), sansocket::SendError>(())
     /// ```
-    pub fn swap_queue(&mut self, spare: &mut Vec<u8>) {
-        self.encoder.swap(spare);
+    pub fn lend_queue(&mut self, spare: &mut Vec<u8>) {
+        self.encoder.lend(spare);
+    }
+
+    /// Gives the memory of the output queue to `spare`, unless bytes are pending. If both have some,
+    /// the larger stays.
+    pub fn reclaim_queue(&mut self, spare: &mut Vec<u8>) {
+        self.encoder.reclaim(spare);
     }
 
     fn wait_for_close(&mut self, now: Instant) -> Result<Option<Instant>, TimedOut> {

@@ -212,17 +212,27 @@ impl Encoder {
         if self.fits(len) { Ok(()) } else { Err(SendError::QueueFull) }
     }
 
-    /// Exchanges the memory of the queue with `spare`, if nothing is in it.
-    pub(crate) fn swap(&mut self, spare: &mut Vec<u8>) {
-        if self.queue.is_empty() {
+    /// Takes the memory of `spare`, if it has none of its own.
+    pub(crate) fn lend(&mut self, spare: &mut Vec<u8>) {
+        if self.queue.capacity() == 0 {
             spare.clear();
             std::mem::swap(&mut self.queue, spare);
         }
     }
 
+    /// Gives the memory of the queue to `spare`, if nothing is in it; the larger of the two stays.
+    pub(crate) fn reclaim(&mut self, spare: &mut Vec<u8>) {
+        if self.queue.is_empty() {
+            if self.queue.capacity() > spare.capacity() {
+                std::mem::swap(&mut self.queue, spare);
+            }
+            self.queue = Vec::new();
+        }
+    }
+
     /// Gives memory back, if nothing is in it.
     pub(crate) fn release(&mut self) {
-        self.swap(&mut Vec::new());
+        self.reclaim(&mut Vec::new());
     }
 
     /// Answers a ping.
