@@ -108,14 +108,13 @@ impl Encoder {
         match event {
             Event::Message(_) | Event::Pong(_) => {}
             Event::Ping(payload) => self.pong(payload),
-            Event::Close(Close { code, .. }) => self.echo(*code),
+            Event::Close(Close { code, reason, .. }) => self.echo(*code, reason),
         }
     }
 
-    /// Answers a Close, unless one was sent before. The code is echoed, the reason is not: it was
-    /// not ours (§5.5.1).
-    pub(crate) fn echo(&mut self, code: Option<CloseCode>) {
-        self.push_close(code, "");
+    /// Answers a Close with the same, unless one was sent before (§5.5.1).
+    pub(crate) fn echo(&mut self, code: Option<CloseCode>, reason: &str) {
+        self.push_close(code, reason);
     }
 
     /// Queues the Close frame that a fault of the peer's calls for.

@@ -42,7 +42,8 @@ struct Slot {
     pong: Option<Vec<u8>>,
     ping: bool,
     close: Option<(CloseCode, String)>,
-    echo: Option<Option<CloseCode>>,
+    /// The last Close of all, an echo or the answer to a fault.
+    last: Option<(Option<CloseCode>, String)>,
     parting: bool,
     ended: bool,
     /// Since when we wait for the peer's Close. The one field that stays.
@@ -252,10 +253,10 @@ impl<S> Link<S> {
         slot.closing.get_or_insert_with(Instant::now);
     }
 
-    /// Leaves the last Close of all, an echo or the answer to a fault.
-    pub(super) fn leave_parting(&self, code: Option<CloseCode>) {
+    /// Leaves the last Close of all.
+    pub(super) fn leave_parting(&self, code: Option<CloseCode>, reason: &str) {
         let mut slot = self.slot();
-        slot.echo = Some(code);
+        slot.last = Some((code, reason.to_owned()));
         slot.parting = true;
     }
 
@@ -275,7 +276,7 @@ impl<S> Link<S> {
 
     fn has_mail(&self) -> bool {
         let slot = self.slot();
-        let close = slot.close.is_some() || slot.echo.is_some() || slot.parting || slot.ended;
+        let close = slot.close.is_some() || slot.last.is_some() || slot.parting || slot.ended;
         slot.pong.is_some() || slot.ping || close
     }
 
@@ -292,8 +293,8 @@ impl<S> Link<S> {
             // It was checked by whoever left it.
             let _ = writer.encoder.close(code, &reason);
         }
-        if let Some(code) = slot.echo.take() {
-            writer.encoder.echo(code);
+        if let Some((code, reason)) = slot.last.take() {
+            writer.encoder.echo(code, &reason);
         }
         writer.parting |= std::mem::take(&mut slot.parting);
         if std::mem::take(&mut slot.ended) {

@@ -136,7 +136,7 @@ impl<S: Transport> Inner<S> {
             }
             Ok(Event::Close(Close { code, reason, mid_message })) => {
                 self.close = Some((code, reason.to_owned(), mid_message));
-                self.part(code, End::Closed);
+                self.part(code, reason, End::Closed);
             }
             Ok(Event::Pong(_) | Event::Message(_)) => {}
             Err(error) => return Err(self.fail(error)),
@@ -215,16 +215,16 @@ impl<S: Transport> Inner<S> {
 
     /// The peer broke the protocol: says so, and parts.
     fn fail(&mut self, error: ProtocolError) -> Error {
-        self.part(Some(error.close_code()), End::Protocol(error));
+        self.part(Some(error.close_code()), "", End::Protocol(error));
         error.into()
     }
 
     /// Sends the last Close frame, shuts down writing, and discards what still comes, for a bounded
     /// time: unread input at a close makes the kernel reset the connection, and the peer may lose
     /// the frame (RFC 6455 §7.1.1).
-    fn part(&mut self, code: Option<CloseCode>, end: End) {
+    fn part(&mut self, code: Option<CloseCode>, reason: &str, end: End) {
         self.end = Some(end);
-        self.link.leave_parting(code);
+        self.link.leave_parting(code, reason);
         let deadline = Instant::now() + self.close_timeout;
         let mut discarded = Buffer::new();
         loop {

@@ -398,7 +398,7 @@ impl Sender<TcpStream> {
 
     /// Ends the connection for good, with a Close frame unless there was one.
     fn part(&self, code: CloseCode) {
-        self.link().leave_parting(Some(code));
+        self.link().leave_parting(Some(code), "");
         self.link().deliver();
         linger(self.link().stream());
     }
