@@ -297,6 +297,10 @@ impl Buffer {
     fn make_room(&mut self) {
         if self.is_empty() {
             self.rewind();
+        } else if self.unread == self.filled {
+            // What comes next lands right behind the message, and need not be moved.
+            self.unread = self.message_end;
+            self.filled = self.message_end;
         }
         let needed = match (self.wanted, self.filled) {
             (0, 0) => self.step,

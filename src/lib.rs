@@ -1,4 +1,130 @@
-//! WebSocket.
+//! WebSockets (RFC 6455) for servers: a core without sockets, and full duplex on plain threads.
+//!
+//! Start with [threads](#on-threads) if you have none of your own. If you have an event loop or a
+//! runtime, drive the [core](#without-a-socket) with it. If you have an HTTP server, let it parse the
+//! request and [take over](#behind-an-http-server) from there.
+//!
+//! # On threads
+//!
+//! [`net::accept`] does the opening handshake and returns two halves. One thread receives; any
+//! number of threads send, also while it receives.
+//!
+//! ```no_run
+//! use std::net::TcpListener;
+//! use std::thread;
+//! use sansocket::{Config, net};
+//!
+//! for stream in TcpListener::bind("127.0.0.1:9001")?.incoming() {
+//!     thread::spawn(move || -> Result<(), sansocket::Error> {
+//!         let (sender, mut receiver) = net::accept(stream?, Config::default())?;
+//!         while let Some(message) = receiver.recv()? {
+//!             sender.send(message)?; // `message` borrows the receiver alone: no copy
+//!         }
+//!         Ok(()) // a good close is not an error
+//!     });
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! [`net::Server`] adds a limit and a graceful stop; [`net::Pending`] shows the request first, so that
+//! you can look at its path, cookies and subprotocols and refuse it, too. Pings, closes, deadlines
+//! and dead peers are taken care of while [`recv`](net::Receiver::recv) is being called.
+//!
+//! # Messages
+//!
+//! A [`Message`] is borrowed: from the bytes that the socket wrote when it was received, from you when
+//! it is sent. Text and bytes convert into it.
+//!
+//! ```
+//! use sansocket::Message;
+//!
+//! fn shout(message: Message<'_>) -> Option<String> {
+//!     match message {
+//!         Message::Text(text) => Some(text.to_uppercase()),
+//!         Message::Binary(_) => None,
+//!     }
+//! }
+//! assert_eq!(shout("hi".into()), Some("HI".to_owned()));
+//! ```
+//!
+//! A [`Prepared`] message is encoded once and sent to many.
+//!
+//! # Without a socket
+//!
+//! [`Connection`] is the whole protocol as a value: bytes in, events out, bytes out, and the time as an
+//! argument. It reads from a [`Buffer`] that is yours.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use sansocket::{Buffer, Config, Connection, Event};
+//!
+//! # fn serve(mut socket: impl Read + Write) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut connection = Connection::server(Config::default());
+//! let mut input = Buffer::new();
+//! while !connection.is_finished() {
+//!     if input.read_from(&mut socket)? == 0 {
+//!         connection.eof()?; // an error unless the peer has said goodbye
+//!     }
+//!     while let Some(event) = connection.next_event(&mut input)? {
+//!         if let Event::Message(message) = event {
+//!             connection.send(message)?; // an answer while the event is held
+//!         }
+//!     }
+//!     while !connection.pending().is_empty() {
+//!         let n = socket.write(connection.pending())?;
+//!         connection.sent(n);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! # let hello = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x88\x80\0\0\0\0";
+//! # let mut output = Vec::new();
+//! # struct Socket<'a>(&'a [u8], &'a mut Vec<u8>);
+//! # impl Read for Socket<'_> {
+//! #     fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize> { self.0.read(space) }
+//! # }
+//! # impl Write for Socket<'_> {
+//! #     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { self.1.write(bytes) }
+//! #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
+//! # }
+//! # serve(Socket(hello, &mut output)).unwrap();
+//! # assert_eq!(output, b"\x81\x05Hello\x88\x00");
+//! ```
+//!
+//! The example `event_loop` does this for thousands of connections on one thread.
+//!
+//! # Behind an HTTP server
+//!
+//! [`handshake::Request::new`] takes what another server has parsed, [`handshake::Response`] is what it
+//! is to write, and [`net::open`] or a [`Connection`] goes on from there. The example `embed` is such a
+//! server.
+//!
+//! # Time and limits
+//!
+//! [`Config`] holds every limit and deadline; the defaults suit a server on the open internet. Nothing a
+//! peer does makes memory grow beyond them. Every fault has its answer on the wire: an HTTP status
+//! before the connection is open ([`handshake::HandshakeError`]), a Close frame after
+//! ([`ProtocolError`]).
+//!
+//! | what | default | answer |
+//! | --- | --- | --- |
+//! | request head | 16 KiB, 100 header lines, target 8 KiB | 431, 414 |
+//! | opening handshake | 10 s in all | 408 |
+//! | message | 1 MiB | Close 1009 |
+//! | empty fragments of one message | 64 | Close 1008 |
+//! | output queue | 1 MiB | [`SendError::QueueFull`], nothing sent |
+//! | unanswered pings | the latest | |
+//! | silence | a ping after 30 s, 30 s more | [`TimedOut::Silence`] |
+//! | answer to a Close | 10 s | [`TimedOut::Close`] |
+//! | a peer that takes nothing | 30 s | [`TimedOut::Write`] |
+//! | web pages that may connect | those of the same host | 403 |
+//!
+//! # Features
+//!
+//! * `simd`, on by default: text is checked with vector instructions.
+//! * `client`: the client role, [`Connection`]`::client` and `net::connect`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod buffer;
 mod close;
@@ -24,3 +150,8 @@ pub use error::{Aborted, ProtocolError, SendError, TimedOut};
 pub use message::{Close, Event, Message};
 pub use net::Error;
 pub use prepared::Prepared;
+
+/// The examples in the README are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -48,6 +48,8 @@ impl Prepared {
         &self.frame
     }
 
+    /// For clients, who encode it anew with a fresh key.
+    #[cfg(feature = "client")]
     pub(crate) fn opcode(&self) -> Opcode {
         self.opcode
     }

@@ -159,7 +159,6 @@ impl<S: Transport> Inner<S> {
                     return Ok(());
                 }
                 Err(error) if !is_timeout(&error) => return Err(self.end_io(error)),
-                Err(_) if stalled => {}
                 Err(_) => {
                     if buffer.is_empty() {
                         *buffer = Buffer::new();

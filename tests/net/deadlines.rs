@@ -1,0 +1,114 @@
+//! Deadlines over real sockets. They are short here; nothing asserts that they are exact.
+
+use std::io::{Read, Write};
+use std::thread;
+use std::time::Duration;
+
+use sansocket::{Config, Error, Message, SendError, TimedOut, net};
+
+use crate::fake::Fake;
+use crate::raw::{self, PING, PONG, REQUEST, TEXT, config, read_head, sockets};
+
+const SHORT: Duration = Duration::from_millis(60);
+
+// HS-02, L-09: the deadline is absolute, however the bytes dribble in
+#[test]
+fn a_dribbling_handshake_is_answered_408() {
+    let (mut client, server) = sockets();
+    let impatient = config(|config| config.handshake_timeout(SHORT));
+    let accepting = thread::spawn(move || net::accept(server, impatient).unwrap_err());
+    for byte in REQUEST.as_bytes().iter().cycle() {
+        if client.write_all(&[*byte & 0x7f]).is_err() || accepting.is_finished() {
+            break;
+        }
+        client.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+        let mut answer = [0; 12];
+        if client.read(&mut answer).is_ok_and(|n| n > 0) {
+            assert_eq!(&answer, b"HTTP/1.1 408");
+            break;
+        }
+    }
+    drop(client);
+    assert!(matches!(accepting.join().unwrap(), Error::TimedOut(TimedOut::Handshake)));
+}
+
+// HS-08
+#[test]
+fn a_silent_client_is_dropped_without_a_word() {
+    let (mut client, server) = sockets();
+    let impatient = config(|config| config.handshake_timeout(SHORT));
+    let result = net::accept(server, impatient);
+    assert!(matches!(result, Err(Error::TimedOut(TimedOut::Handshake))));
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+}
+
+// L-10: dead peers are noticed
+#[test]
+fn a_silent_peer_is_pinged_and_then_given_up() {
+    let watchful = config(|config| config.keepalive(SHORT, SHORT));
+    let (mut client, sender, mut receiver) = raw::open(watchful);
+    for _ in 0..2 {
+        assert!(matches!(receiver.recv(), Err(Error::TimedOut(TimedOut::Silence))));
+    }
+    assert_eq!(client.read(), (PING, vec![]));
+    client.expect_end();
+    assert!(matches!(sender.send("anybody?"), Err(Error::Send(SendError::Closed))));
+}
+
+#[test]
+fn a_peer_that_answers_pings_stays() {
+    let watchful = config(|config| config.keepalive(SHORT, Duration::from_secs(30)));
+    let (mut client, _sender, mut receiver) = raw::open(watchful);
+    let receiving = thread::spawn(move || {
+        receiver.recv().unwrap().map(|message| message == Message::Text("bye"))
+    });
+    for _ in 0..5 {
+        assert_eq!(client.read(), (PING, vec![]));
+        client.send(PONG, b"");
+    }
+    client.send(TEXT, b"bye");
+    assert_eq!(receiving.join().unwrap(), Some(true));
+}
+
+// V38, T6: the peer stops reading
+#[test]
+fn a_write_that_makes_no_progress_times_out() {
+    let impatient = config(|config| config.write_timeout(SHORT));
+    let (client, sender, _receiver) = raw::open(impatient);
+    let result = sender.send(&vec![0; 64 * 1024 * 1024]);
+    assert!(matches!(result, Err(Error::TimedOut(TimedOut::Write))));
+    assert!(matches!(sender.send("more"), Err(Error::Send(SendError::Closed))));
+    drop(client);
+}
+
+// A peer that is gone is noticed though output waits for it.
+#[test]
+fn silence_is_noticed_while_output_stalls() {
+    let fake = Fake::stuck();
+    let instant = Duration::from_millis(1);
+    let (sender, mut receiver) =
+        fake.open_with(config(|config| config.keepalive(instant, instant)));
+    sender.feed("into the void").unwrap();
+    assert!(matches!(receiver.recv(), Err(Error::TimedOut(TimedOut::Silence))));
+}
+
+// A peer that is given up must not leave senders waiting.
+#[test]
+fn giving_up_a_peer_releases_blocked_senders() {
+    let watchful = config(|config| config.keepalive(SHORT, SHORT));
+    let (client, sender, mut receiver) = raw::open(watchful);
+    let blocked = thread::spawn(move || sender.send(&vec![0; 64 * 1024 * 1024]));
+    assert!(matches!(receiver.recv(), Err(Error::TimedOut(TimedOut::Silence))));
+    assert!(blocked.join().unwrap().is_err());
+    drop(client);
+}
+
+// A refusal lingers for a bounded time, even if the client never ends its side.
+#[test]
+fn a_refused_client_that_stays_is_cut_off() {
+    let (mut client, server) = sockets();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").unwrap();
+    let result = net::accept(server, Config::default());
+    assert!(matches!(result, Err(Error::Handshake(_))));
+    assert!(read_head(&mut client).starts_with("HTTP/1.1 426 "));
+}

@@ -1,0 +1,173 @@
+//! What happens when the socket fails.
+
+use std::io::ErrorKind::{self, *};
+use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sansocket::{Aborted, Buffer, Config, Error, Message, SendError, net};
+
+use crate::fake::{Fake, Read, Write};
+use crate::raw::{CLOSE, PING, TEXT, frame};
+
+fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
+    match result {
+        Err(Error::Io(error)) => error.kind(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_closed<T>(result: Result<T, Error>) -> bool {
+    matches!(result, Err(Error::Send(SendError::Closed)))
+}
+
+// IO-03, IO-07, IO-08, V39: a failed write is final, and nothing follows it
+#[test]
+fn a_failed_write_poisons_the_sender() {
+    for (step, wanted) in [
+        (Write::Take(0), WriteZero),
+        (Write::TooMuch, InvalidData),
+        (Write::Fail(ConnectionReset), ConnectionReset),
+        (Write::Fail(BrokenPipe), BrokenPipe),
+        (Write::Fail(ConnectionAborted), ConnectionAborted),
+        (Write::Fail(NotConnected), NotConnected),
+    ] {
+        for payload in [vec![1; 10], vec![1; 100_000]] {
+            let fake = Fake::new(vec![], vec![Write::Take(3), step]);
+            let (sender, _receiver) = fake.open();
+            assert_eq!(kind(sender.send(&payload)), wanted);
+            assert_eq!(fake.written().len(), 3);
+            assert!(is_closed(sender.send("more")));
+            assert!(is_closed(sender.feed("more")));
+            assert!(is_closed(sender.ping(&[])));
+            sender.flush().unwrap();
+            assert_eq!(fake.written().len(), 3, "half a frame is out: nothing may follow");
+            assert_eq!(fake.shutdowns(), [Shutdown::Write]);
+        }
+    }
+}
+
+// CL-21, IO-09: what has arrived is delivered first
+#[test]
+fn a_failed_read_comes_after_the_messages_before_it() {
+    for failure in [ConnectionReset, ConnectionAborted, NotConnected] {
+        let bytes = [frame(TEXT, b"one"), frame(TEXT, b"two"), frame(TEXT, b"cut")[..8].to_vec()];
+        let reads = vec![Read::Bytes(bytes.concat()), Read::Fail(failure)];
+        let fake = Fake::new(reads, vec![]);
+        let (sender, mut receiver) = fake.open();
+        assert_eq!(receiver.recv().unwrap(), Some(Message::Text("one")));
+        assert_eq!(receiver.recv().unwrap(), Some(Message::Text("two")));
+        for _ in 0..3 {
+            assert_eq!(kind(receiver.recv()), failure);
+        }
+        assert!(is_closed(sender.send("too late")));
+    }
+}
+
+// CL-20, R-147, V82: the end without a Close, at each point
+#[test]
+fn an_end_without_a_close_frame_is_an_abort() {
+    let image = [frame(TEXT, b"one"), frame(0x01, b"begun"), frame(0x80, b"ended")].concat();
+    let (first, second) = (frame(TEXT, b"one").len(), frame(0x01, b"begun").len());
+    for end in 0..image.len() {
+        let fake = Fake::new(vec![Read::Bytes(image[..end].to_vec())], vec![]);
+        let (sender, mut receiver) = fake.open();
+        if end >= first {
+            assert_eq!(receiver.recv().unwrap(), Some(Message::Text("one")));
+        }
+        let mid_message = end != 0 && end != first;
+        for _ in 0..3 {
+            match receiver.recv() {
+                Err(Error::Aborted(aborted)) => {
+                    assert_eq!(aborted, Aborted { mid_message }, "{end}")
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(receiver.close_frame().is_none());
+        assert!(is_closed(sender.send("too late")), "{end} of {}", first + second);
+    }
+}
+
+// IO-01, IO-04, IO-06: any pattern of reads gives the same messages
+#[test]
+fn interruptions_and_timeouts_between_bytes_change_nothing() {
+    let image = [frame(TEXT, "für".as_bytes()), frame(PING, b"p"), frame(CLOSE, b"\x03\xe8")];
+    let bytes = image.concat();
+    let reads = bytes.iter().flat_map(|byte| {
+        [
+            Read::Fail(Interrupted),
+            Read::Fail(WouldBlock),
+            Read::Bytes(vec![*byte]),
+            Read::Fail(TimedOut),
+        ]
+    });
+    let fake = Fake::new(reads.collect(), vec![Write::Fail(Interrupted), Write::Take(1)]);
+    let (_sender, mut receiver) = fake.open();
+    assert_eq!(receiver.recv().unwrap(), Some(Message::Text("für")));
+    assert_eq!(receiver.recv().unwrap(), None);
+    assert_eq!(fake.written(), b"\x8a\x01p\x88\x02\x03\xe8");
+}
+
+// IO-07, V40
+#[test]
+fn a_read_that_claims_too_much_is_an_error() {
+    let fake = Fake::new(vec![Read::Bytes(frame(TEXT, b"one")), Read::TooMuch], vec![]);
+    let (_sender, mut receiver) = fake.open();
+    assert_eq!(receiver.recv().unwrap(), Some(Message::Text("one")));
+    assert_eq!(kind(receiver.recv()), InvalidData);
+}
+
+// IO-12
+#[test]
+fn a_transport_without_timeouts_is_not_opened() {
+    let opened = net::open(Fake::without_timeouts(), Buffer::new(), Config::default());
+    assert_eq!(opened.map(|_| ()).unwrap_err().kind(), Unsupported);
+    assert_eq!(kind(net::accept(Fake::without_timeouts(), Config::default())), Unsupported);
+}
+
+// RE-11: a transport that panics poisons its connection, and is not written to again
+#[test]
+fn a_panic_in_the_transport_poisons_the_sender() {
+    let fake = Fake::new(vec![Read::Bytes(frame(PING, b"p"))], vec![Write::Take(1), Write::Panic]);
+    let (sender, mut receiver) = fake.open();
+    let panicked = catch_unwind(AssertUnwindSafe(|| sender.send("never whole")));
+    assert!(panicked.is_err());
+    assert!(is_closed(sender.send("more")));
+    assert!(matches!(receiver.recv(), Err(Error::Aborted(_))));
+    assert_eq!(fake.written().len(), 1);
+}
+
+// Like Beast's fail_count: every operation in turn is the first to fail.
+#[test]
+fn a_failure_at_any_operation_ends_the_connection_once() {
+    let run = |fuse: usize| {
+        let reads = vec![
+            Read::Bytes(frame(TEXT, b"one")),
+            Read::Bytes(frame(PING, b"p")),
+            Read::Bytes(frame(CLOSE, b"\x03\xe8bye")),
+        ];
+        let fake = Fake::new(reads, vec![]);
+        let (sender, mut receiver) = fake.open();
+        fake.burn_after(fuse);
+        let mut received = 0;
+        let end = loop {
+            match receiver.recv() {
+                Ok(Some(message)) => {
+                    received += 1;
+                    let _ = sender.send(message);
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        let written = fake.written();
+        assert!(b"\x81\x03one\x8a\x01p\x88\x05\x03\xe8bye".starts_with(&written[..]));
+        assert!(sender.send("late").is_err());
+        (received, end.is_none())
+    };
+    assert_eq!(run(0), (0, false));
+    assert_eq!(run(100), (1, true));
+    // The more operations succeed, the more was received; never a hang, never a panic.
+    let counts: Vec<_> = (0..20).map(run).collect();
+    assert!(counts.is_sorted(), "{counts:?}");
+}

@@ -1,0 +1,194 @@
+//! The opening handshake over real sockets.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+
+use sansocket::handshake::{HandshakeError, ResponseError};
+use sansocket::net::{self, Incoming, Pending};
+use sansocket::{Aborted, Config, Error, Message};
+
+use crate::raw::{REQUEST, Raw, TEXT, frame, read_head, sockets};
+
+/// What the client sends, and all that comes back.
+fn exchange(request: &[u8], serve: impl FnOnce(TcpStream) + Send + 'static) -> String {
+    let (mut client, server) = sockets();
+    let serving = thread::spawn(move || serve(server));
+    client.write_all(request).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    drop(client);
+    serving.join().unwrap();
+    answer
+}
+
+// R-035, HS-33: frames in the same segment as the head
+#[test]
+fn frames_right_behind_the_head_are_not_lost() {
+    let (mut client, server) = sockets();
+    let eager = [REQUEST.as_bytes(), &frame(TEXT, b"early"), &frame(TEXT, b"bird")[..3]].concat();
+    client.write_all(&eager).unwrap();
+    let (_sender, mut receiver) = net::accept(server, Config::default()).unwrap();
+    assert_eq!(receiver.recv().unwrap(), Some(Message::Text("early")));
+    client.write_all(&frame(TEXT, b"bird")[3..]).unwrap();
+    assert_eq!(receiver.recv().unwrap(), Some(Message::Text("bird")));
+}
+
+// HS-01
+#[test]
+fn one_byte_at_a_time_is_accepted() {
+    let (mut client, server) = sockets();
+    client.set_nodelay(true).unwrap();
+    let accepting = thread::spawn(move || net::accept(server, Config::default()).map(|_| ()));
+    for byte in REQUEST.as_bytes() {
+        client.write_all(&[*byte]).unwrap();
+    }
+    assert!(read_head(&mut client).starts_with("HTTP/1.1 101 "));
+    accepting.join().unwrap().unwrap();
+}
+
+// HS-41: the end in the middle of the head, at every offset
+#[test]
+fn an_end_within_the_head_is_an_abort() {
+    for end in 0..REQUEST.len() {
+        let (mut client, server) = sockets();
+        client.write_all(&REQUEST.as_bytes()[..end]).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        match net::accept(server, Config::default()) {
+            Err(Error::Aborted(aborted)) => {
+                assert_eq!(aborted, Aborted { mid_message: end > 0 });
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(client.read(&mut [0]).unwrap(), 0, "no answer to half a request");
+    }
+}
+
+// HS-34, V71, V73: one response, and nothing else is interpreted
+#[test]
+fn a_refused_request_gets_one_response_and_the_end() {
+    for (request, status) in [
+        (REQUEST.replace("13\r\n", "8\r\n"), "426"),
+        (REQUEST.replace("GET", "POST"), "405"),
+        (REQUEST.replace("HTTP/1.1", "HTTP/1.0"), "505"),
+        (
+            REQUEST.replace("Host: example.com", "Host: example.com\r\nOrigin: http://evil.com"),
+            "403",
+        ),
+        ("\x16\x03\x01\x02\x00".into(), "400"),
+        ("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n".into(), "426"),
+    ] {
+        let again = [request.as_bytes(), &frame(TEXT, b"frame"), REQUEST.as_bytes()].concat();
+        let answer = exchange(&again, |server| {
+            assert!(matches!(net::accept(server, Config::default()), Err(Error::Handshake(_))));
+        });
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+        assert!(answer.contains("\r\nConnection: close"), "{answer}");
+    }
+}
+
+//
+#[test]
+fn the_application_decides() {
+    let answer = exchange(REQUEST.as_bytes(), |server| {
+        let pending = Pending::read(server, Config::default()).unwrap();
+        assert_eq!(pending.request().path(), "/chat");
+        let refusal = pending.request().reject(404).unwrap().body("text/plain", "none").unwrap();
+        pending.reject(refusal).unwrap();
+    });
+    assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\nConnection: close\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nnone"), "{answer}");
+}
+
+#[test]
+fn acceptance_and_refusal_cannot_be_mixed_up() {
+    let answer = exchange(REQUEST.as_bytes(), |server| {
+        let pending = Pending::read(server, Config::default()).unwrap();
+        let refusal = pending.request().reject(404).unwrap();
+        let mixed_up = pending.accept(refusal);
+        assert!(matches!(mixed_up, Err(Error::Response(ResponseError::WrongKind))));
+    });
+    assert_eq!(answer, "");
+    let answer = exchange(REQUEST.as_bytes(), |server| {
+        let pending = Pending::read(server, Config::default()).unwrap();
+        let acceptance = pending.request().accept();
+        assert_eq!(pending.reject(acceptance), Err(ResponseError::WrongKind));
+    });
+    assert_eq!(answer, "");
+}
+
+#[test]
+fn a_subprotocol_is_agreed_to() {
+    let (mut client, server) = sockets();
+    let offer = REQUEST.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: a, chat\r\n\r\n");
+    client.write_all(offer.as_bytes()).unwrap();
+    let pending = Pending::read(server, Config::default()).unwrap();
+    let response = pending.request().accept().subprotocol("chat").unwrap();
+    let (sender, _receiver) = pending.accept(response).unwrap();
+    sender.send("welcome").unwrap();
+    let head = read_head(&mut client);
+    assert!(head.contains("\r\nSec-WebSocket-Protocol: chat\r\n"), "{head}");
+    assert_eq!(Raw(client).read(), (TEXT, b"welcome".to_vec()));
+}
+
+// HS-14: plain HTTP is handed over whole, body and all
+#[test]
+fn plain_http_on_the_same_port_is_handed_over() {
+    let post = "POST /form HTTP/1.1\r\nHost: example.com\r\nContent-Length: 4\r\n\r\nbody";
+    let answer = exchange(post.as_bytes(), |server| {
+        let Incoming::Http(plain) = Incoming::read(server, Config::default()).unwrap() else {
+            panic!("this is no WebSocket");
+        };
+        let (mut stream, head, mut rest) = plain.into_parts();
+        assert_eq!((head.method(), head.path()), ("POST", "/form"));
+        while rest.unread().len() < 4 {
+            rest.read_from(&mut stream).unwrap();
+        }
+        assert_eq!(rest.unread(), b"body");
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    });
+    assert_eq!(answer, "HTTP/1.1 204 No Content\r\n\r\n");
+}
+
+#[test]
+fn plain_http_that_nobody_serves_is_refused() {
+    let get = "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    let answer = exchange(get.as_bytes(), |server| {
+        let refused = Pending::read(server, Config::default());
+        let Err(Error::Handshake(HandshakeError::NotWebSocket(head))) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(head.header("host"), Some(&b"example.com"[..]));
+    });
+    assert!(answer.contains("\r\nUpgrade: websocket\r\n"), "{answer}");
+}
+
+// HS-39, V69: the client goes away while the application decides
+#[test]
+fn a_client_that_leaves_before_the_answer_is_no_connection() {
+    let (mut client, server) = sockets();
+    client.write_all(REQUEST.as_bytes()).unwrap();
+    let pending = Pending::read(server, Config::default()).unwrap();
+    drop(client);
+    let response = pending.request().accept();
+    // The first write may still succeed; then the end is noticed by reading.
+    if let Ok((_sender, mut receiver)) = pending.accept(response) {
+        assert!(receiver.recv().is_err());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn unix_sockets_are_transports_too() {
+    use std::os::unix::net::UnixStream;
+    let (mut client, server) = UnixStream::pair().unwrap();
+    client.write_all(REQUEST.as_bytes()).unwrap();
+    client.write_all(&frame(TEXT, b"hi")).unwrap();
+    let (sender, mut receiver) = net::accept(server, Config::default()).unwrap();
+    sender.send(receiver.recv().unwrap().unwrap()).unwrap();
+    drop((sender, receiver));
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    assert!(answer.ends_with(b"\r\n\r\n\x81\x02hi"));
+}

@@ -1,0 +1,138 @@
+//! A client that does what it is told, right or wrong, over a real socket.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use sansocket::net::{self, Receiver, Sender};
+use sansocket::{Config, ConfigBuilder};
+
+pub(crate) const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+pub(crate) const TEXT: u8 = 0x81;
+pub(crate) const BINARY: u8 = 0x82;
+pub(crate) const CLOSE: u8 = 0x88;
+pub(crate) const PING: u8 = 0x89;
+pub(crate) const PONG: u8 = 0x8a;
+
+/// Long enough for any machine, short enough to end a test that hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Raw(pub(crate) TcpStream);
+
+/// A connected pair of sockets: the client's, and the server's.
+pub(crate) fn sockets() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    (client, listener.accept().unwrap().0)
+}
+
+/// A client, and the server's halves of an open connection.
+pub(crate) fn open(config: Config) -> (Raw, Sender<TcpStream>, Receiver<TcpStream>) {
+    let (client, server) = sockets();
+    let accepting = thread::spawn(move || net::accept(server, config).unwrap());
+    let client = Raw::shake_hands(client);
+    let (sender, receiver) = accepting.join().unwrap();
+    (client, sender, receiver)
+}
+
+pub(crate) fn config(build: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> Config {
+    build(Config::builder()).build().unwrap()
+}
+
+impl Raw {
+    pub(crate) fn shake_hands(mut stream: TcpStream) -> Self {
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(REQUEST.as_bytes()).unwrap();
+        let head = read_head(&mut stream);
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        Self(stream)
+    }
+
+    pub(crate) fn send(&mut self, first: u8, payload: &[u8]) {
+        self.0.write_all(&frame(first, payload)).unwrap();
+    }
+
+    pub(crate) fn send_close(&mut self, code: u16, reason: &str) {
+        self.send(CLOSE, &[&code.to_be_bytes(), reason.as_bytes()].concat());
+    }
+
+    /// The next frame: its first byte and its payload, which must not be masked.
+    pub(crate) fn read(&mut self) -> (u8, Vec<u8>) {
+        self.try_read().unwrap()
+    }
+
+    pub(crate) fn try_read(&mut self) -> io::Result<(u8, Vec<u8>)> {
+        let [first, second] = self.take()?;
+        let len = match second {
+            0..=125 => second.into(),
+            126 => u16::from_be_bytes(self.take()?).into(),
+            127 => u64::from_be_bytes(self.take()?),
+            masked => panic!("a server's frame is masked: {masked:#x}"),
+        };
+        let mut payload = vec![0; len as usize];
+        self.0.read_exact(&mut payload)?;
+        Ok((first, payload))
+    }
+
+    /// Reads a Close frame with this code, and then the end of the stream, not a reset.
+    pub(crate) fn expect_close(&mut self, code: u16) {
+        let (first, payload) = self.read();
+        assert_eq!((first, &payload[..2]), (CLOSE, &code.to_be_bytes()[..]));
+        self.expect_end();
+    }
+
+    pub(crate) fn expect_end(&mut self) {
+        assert_eq!(self.0.read(&mut [0]).unwrap(), 0);
+    }
+
+    pub(crate) fn half_close(&self) {
+        self.0.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Closes with a reset instead of an end.
+    pub(crate) fn reset(self, unread: &Sender<TcpStream>) {
+        // Closing a socket with unread input resets the connection.
+        unread.send("unread").unwrap();
+        self.0.peek(&mut [0]).unwrap();
+    }
+
+    fn take<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.0.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match payload.len() {
+        len @ 0..=125 => frame.push(0x80 | len as u8),
+        len @ 126..=0xffff => {
+            frame.push(0x80 | 126);
+            frame.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            frame.push(0x80 | 127);
+            frame.extend((len as u64).to_be_bytes());
+        }
+    }
+    let key = [0x37, 0xfa, 0x21, 0x3d];
+    frame.extend(key);
+    frame.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+pub(crate) fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    String::from_utf8(head).unwrap()
+}

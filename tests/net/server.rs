@@ -1,0 +1,162 @@
+//! The accept loop: its limit, its panics, its end.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use sansocket::net::{Handle, Receiver, Sender, Server};
+use sansocket::{Config, Error, Message};
+
+use crate::raw::{PATIENCE, REQUEST, Raw, TEXT, read_head};
+
+struct Running {
+    address: SocketAddr,
+    handle: Handle,
+    thread: JoinHandle<()>,
+}
+
+fn echo(sender: Sender<TcpStream>, mut receiver: Receiver<TcpStream>) -> Result<(), Error> {
+    while let Some(message) = receiver.recv()? {
+        assert_ne!(message, Message::Text("panic"), "as asked");
+        sender.send(message)?;
+    }
+    Ok(())
+}
+
+fn start(build: impl FnOnce(Server) -> Server) -> Running {
+    let server = build(Server::bind("127.0.0.1:0", Config::default()).unwrap());
+    let (address, handle) = (server.local_addr(), server.handle());
+    Running { address, handle, thread: thread::spawn(move || server.run(echo).unwrap()) }
+}
+
+impl Running {
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    fn open(&self) -> Raw {
+        Raw::shake_hands(self.connect())
+    }
+
+    /// Stops it as every test must be able to.
+    fn stop(self) {
+        assert_eq!(self.handle.stop(Duration::ZERO, PATIENCE), 0);
+        self.thread.join().unwrap();
+        assert_eq!(self.handle.connections(), 0);
+    }
+}
+
+fn assert_echoes(client: &mut Raw) {
+    client.send(TEXT, b"hello");
+    assert_eq!(client.read(), (TEXT, b"hello".to_vec()));
+}
+
+// V86
+#[test]
+fn above_the_limit_clients_get_503_until_there_is_room() {
+    let server = start(|server| server.max_connections(2));
+    let (mut one, mut two) = (server.open(), server.open());
+    for _ in 0..3 {
+        let mut third = server.connect();
+        third.write_all(REQUEST.as_bytes()).unwrap();
+        let mut answer = String::new();
+        third.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains("\r\nRetry-After: "), "{answer}");
+    }
+    assert_echoes(&mut one);
+    assert_echoes(&mut two);
+    two.send_close(1000, "");
+    two.expect_close(1000);
+    drop(two);
+    while server.handle.connections() > 1 {
+        thread::yield_now();
+    }
+    assert_echoes(&mut server.open());
+    drop(one);
+    server.stop();
+}
+
+// RE-11, V63: one connection cannot take down another
+#[test]
+fn a_panicking_handler_ends_its_own_connection_with_1011() {
+    let server = start(|server| server);
+    let mut bystander = server.open();
+    let mut victim = server.open();
+    victim.send(TEXT, b"panic");
+    victim.expect_close(1011);
+    assert_echoes(&mut bystander);
+    assert_echoes(&mut server.open());
+    drop((bystander, victim));
+    server.stop();
+}
+
+//
+#[test]
+fn a_stop_closes_everybody_with_1001() {
+    let server = start(|server| server);
+    let clients: Vec<_> = (0..10).map(|_| server.open()).collect();
+    let handle = server.handle.clone();
+    let stopping = thread::spawn(move || handle.stop(Duration::from_millis(100), PATIENCE));
+    for mut client in clients {
+        let (_, payload) = client.read();
+        assert_eq!(payload, 1001u16.to_be_bytes());
+        client.send_close(1001, "");
+        client.expect_end();
+    }
+    assert_eq!(stopping.join().unwrap(), 0);
+    server.thread.join().unwrap();
+    assert!(TcpStream::connect(server.address).is_err());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_ever() {
+    let server = start(|server| server);
+    let mut deaf = server.open();
+    let mute = server.connect();
+    while server.handle.connections() < 2 {
+        thread::yield_now();
+    }
+    assert_eq!(server.handle.stop(Duration::ZERO, Duration::from_millis(100)), 2);
+    server.thread.join().unwrap();
+    assert_eq!(deaf.read().1, 1001u16.to_be_bytes());
+    deaf.expect_end();
+    drop(mute);
+}
+
+// errors reach whoever wants to log them
+#[test]
+fn errors_are_reported_once_they_are_answered() {
+    let (tell, errors) = mpsc::channel();
+    let server =
+        start(|server| server.on_error(move |error| tell.send(error.to_string()).unwrap()));
+    let mut plain = server.connect();
+    plain.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").unwrap();
+    assert!(read_head(&mut plain).starts_with("HTTP/1.1 426 "));
+    drop(plain);
+    assert!(errors.recv_timeout(PATIENCE).unwrap().contains("handshake refused"));
+    let mut client = server.open();
+    client.send(0x87, b"");
+    client.expect_close(1002);
+    drop(client);
+    assert!(errors.recv_timeout(PATIENCE).unwrap().contains("opcode 0x7 is reserved"));
+    server.stop();
+}
+
+#[test]
+fn when_a_handler_returns_its_connection_is_closed() {
+    let server = Server::bind("127.0.0.1:0", Config::default()).unwrap();
+    let (address, handle) = (server.local_addr(), server.handle());
+    let thread = thread::spawn(move || server.run(|sender, _receiver| sender.send("bye")).unwrap());
+    let stream = TcpStream::connect(address).unwrap();
+    let mut client = Raw::shake_hands(stream);
+    assert_eq!(client.read(), (TEXT, b"bye".to_vec()));
+    client.expect_close(1000);
+    drop(client);
+    assert_eq!(handle.stop(Duration::ZERO, PATIENCE), 0);
+    thread.join().unwrap();
+}
