@@ -28,6 +28,7 @@
 //! Everything works over any [`Transport`]: TCP, Unix sockets, or your own.
 
 mod accept;
+mod club;
 #[cfg(feature = "client")]
 mod connect;
 mod error;

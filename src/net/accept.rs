@@ -16,7 +16,7 @@ use crate::buffer::Buffer;
 use crate::config::{Config, Role};
 use crate::decoder::Decoder;
 use crate::encoder::Encoder;
-use crate::error::TimedOut;
+use crate::error::{Aborted, TimedOut};
 use crate::handshake::{HandshakeError, Head, Request, Response, ResponseError};
 
 /// How long a refused client has to read the refusal and end its side.
@@ -275,7 +275,7 @@ pub(super) fn read_until<S: Transport>(
     // A timeout of less than a millisecond might be taken for none.
     stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
     match input.read_with(|space| stream.read(space)) {
-        Ok(0) => Err(crate::Aborted { mid_message: !input.is_empty() }.into()),
+        Ok(0) => Err(Aborted { mid_message: !input.is_empty() }.into()),
         Ok(_) => Ok(()),
         Err(error) if is_timeout(&error) => Err(TimedOut::Handshake.into()),
         Err(error) => Err(error.into()),

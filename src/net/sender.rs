@@ -8,7 +8,7 @@ use super::link::Link;
 use super::transport::Transport;
 use crate::close::CloseCode;
 use crate::error::SendError;
-use crate::frame::MAX_CONTROL;
+use crate::frame::{MAX_CONTROL, Opcode};
 use crate::message::Message;
 use crate::prepared::Prepared;
 
@@ -126,7 +126,7 @@ impl<S: Transport> Sender<S> {
         }
         self.link.write(|link, writer| {
             writer.encoder.check_open()?;
-            writer.encoder.push(crate::frame::Opcode::Ping, payload);
+            writer.encoder.push(Opcode::Ping, payload);
             link.flush(writer)
         })
     }

@@ -1,24 +1,21 @@
 //! An accept loop over [`accept`](super::accept): a thread per connection, a limit, a graceful stop.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::accept::{Incoming, Pending, linger, refuse};
+use super::accept::{Incoming, Pending, refuse};
+use super::club::{Club, Seat};
 use super::error::Error;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::close::CloseCode;
 use crate::config::Config;
 use crate::handshake::Response;
-
-/// How many clients are told at the same time that there is no room.
-const MAX_REFUSALS: usize = 16;
 
 /// Accepts connections, each handled on a thread of its own.
 ///
@@ -40,6 +37,7 @@ const MAX_REFUSALS: usize = 16;
 /// built with `panic = "abort"` ends, of course.)
 pub struct Server {
     listener: TcpListener,
+    address: SocketAddr,
     config: Config,
     max_connections: usize,
     on_error: Arc<dyn Fn(&Error) + Send + Sync>,
@@ -54,13 +52,13 @@ impl Server {
     /// The address is not to be had: in use, not ours, or not permitted.
     pub fn bind(address: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
-        let club = Club { address: listener.local_addr()?, ..Club::default() };
         Ok(Self {
+            address: listener.local_addr()?,
             listener,
             config,
             max_connections: 1024,
             on_error: Arc::new(|_| {}),
-            club: Arc::new(club),
+            club: Arc::default(),
         })
     }
 
@@ -83,13 +81,13 @@ impl Server {
     /// Where it listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.club.address
+        self.address
     }
 
     /// To stop it from elsewhere.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle { club: Arc::clone(&self.club) }
+        Handle { address: self.address, club: Arc::clone(&self.club) }
     }
 
     /// Accepts every correct request, and runs `handler` for each connection until the server is
@@ -135,16 +133,17 @@ impl Server {
     {
         let handler = Arc::new(handler);
         while let Some(stream) = self.next() {
-            let Some(seat) = Club::seat(&self.club, self.max_connections) else {
+            let Some(seat) = self.club.seat(self.max_connections) else {
                 self.turn_away(stream);
                 continue;
             };
             let (handler, config) = (Arc::clone(&handler), self.config.clone());
             let on_error = Arc::clone(&self.on_error);
-            let serve = move || seat.serve(stream, &config, &*handler, &*on_error);
+            let serve = move || serve(&seat, stream, &config, &*handler, &*on_error);
             // Without a thread to be had, the connection is dropped with the closure.
             let _ = thread::Builder::new().name("sansocket".into()).spawn(serve);
         }
+        drop(self.listener); // from here on connections are refused, not queued
         self.club.wait_until_empty(None);
         Ok(())
     }
@@ -153,7 +152,7 @@ impl Server {
     fn next(&self) -> Option<TcpStream> {
         loop {
             let accepted = self.listener.accept();
-            if self.club.members().stopping {
+            if self.club.is_closing() {
                 return None;
             }
             match accepted {
@@ -165,7 +164,7 @@ impl Server {
     }
 
     fn turn_away(&self, stream: TcpStream) {
-        let Some(seat) = Club::refusal_seat(&self.club) else {
+        let Some(seat) = self.club.doorstep() else {
             return;
         };
         let _ = thread::Builder::new().spawn(move || {
@@ -180,13 +179,14 @@ impl Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("address", &self.club.address).finish_non_exhaustive()
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
 /// Stops a [`Server`], from any thread.
 #[derive(Clone)]
 pub struct Handle {
+    address: SocketAddr,
     club: Arc<Club>,
 }
 
@@ -194,7 +194,7 @@ impl Handle {
     /// How many connections there are, handshakes included.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.club.members().seats
+        self.club.seats()
     }
 
     /// Stops accepting, closes every connection with 1001, and waits for them to end; after
@@ -204,12 +204,8 @@ impl Handle {
     /// back at once to whatever takes over.
     pub fn stop(&self, spread: Duration, deadline: Duration) -> usize {
         let deadline = Instant::now() + deadline;
-        let ids: Vec<u64> = {
-            let mut members = self.club.members();
-            members.stopping = true;
-            members.open.keys().copied().collect()
-        };
-        self.club.wake();
+        let ids = self.club.close();
+        self.wake();
         let pause = spread / u32::try_from(ids.len()).unwrap_or(u32::MAX).max(1);
         for id in ids {
             self.club.say_goodbye(id);
@@ -220,105 +216,6 @@ impl Handle {
             self.club.cut_off();
         }
         left
-    }
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("connections", &self.connections()).finish()
-    }
-}
-
-/// Who is connected.
-struct Club {
-    address: SocketAddr,
-    members: Mutex<Members>,
-    left: Condvar,
-}
-
-#[derive(Default)]
-struct Members {
-    /// Taken by connections, from the first byte of the handshake.
-    seats: usize,
-    refusals: usize,
-    next_id: u64,
-    open: HashMap<u64, Sender<TcpStream>>,
-    stopping: bool,
-    /// The deadline of a stop has passed.
-    cut_off: bool,
-}
-
-impl Default for Club {
-    fn default() -> Self {
-        Self {
-            address: (Ipv4Addr::LOCALHOST, 0).into(),
-            members: Mutex::default(),
-            left: Condvar::new(),
-        }
-    }
-}
-
-impl Club {
-    fn seat(club: &Arc<Self>, limit: usize) -> Option<Seat> {
-        let mut members = club.members();
-        if members.seats >= limit {
-            return None;
-        }
-        members.seats += 1;
-        members.next_id += 1;
-        Some(Seat { club: Arc::clone(club), id: members.next_id, refusal: false })
-    }
-
-    fn refusal_seat(club: &Arc<Self>) -> Option<Seat> {
-        let mut members = club.members();
-        if members.refusals >= MAX_REFUSALS {
-            return None;
-        }
-        members.refusals += 1;
-        Some(Seat { club: Arc::clone(club), id: 0, refusal: true })
-    }
-
-    fn enter(&self, id: u64, sender: &Sender<TcpStream>) {
-        let mut members = self.members();
-        members.open.insert(id, sender.clone());
-        if members.stopping {
-            drop(members);
-            self.say_goodbye(id);
-        }
-    }
-
-    fn say_goodbye(&self, id: u64) {
-        let sender = self.members().open.get(&id).cloned();
-        if let Some(sender) = sender {
-            sender.leave_close(CloseCode::GOING_AWAY);
-        }
-    }
-
-    /// How many are left when it is empty or the deadline passes.
-    fn wait_until_empty(&self, deadline: Option<Instant>) -> usize {
-        let mut members = self.members();
-        while members.seats > 0 && !members.cut_off {
-            let Some(deadline) = deadline else {
-                members = self.left.wait(members).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let time = deadline.saturating_duration_since(Instant::now());
-            if time.is_zero() {
-                break;
-            }
-            let waited = self.left.wait_timeout(members, time);
-            members = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        members.seats
-    }
-
-    fn cut_off(&self) {
-        let mut members = self.members();
-        members.cut_off = true;
-        for sender in members.open.values() {
-            sender.cut();
-        }
-        self.left.notify_all();
     }
 
     /// Makes the accept loop look up, by connecting to it.
@@ -331,79 +228,35 @@ impl Club {
         }
         let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
     }
+}
 
-    fn members(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("connections", &self.connections()).finish()
     }
 }
 
-/// A place in the club, left when dropped.
-struct Seat {
-    club: Arc<Club>,
-    id: u64,
-    refusal: bool,
-}
-
-impl Seat {
-    fn serve(
-        self,
-        stream: TcpStream,
-        config: &Config,
-        handler: &(dyn Fn(Incoming<TcpStream>) -> Result<(), Error> + Send + Sync),
-        on_error: &dyn Fn(&Error),
-    ) {
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            let mut incoming = Incoming::read(stream, config)?;
-            if let Incoming::WebSocket(pending) = &mut incoming {
-                let (club, id) = (Arc::clone(&self.club), self.id);
-                pending.opened = Some(Box::new(move |sender| club.enter(id, sender)));
-            }
-            handler(incoming)
-        }));
-        let code = match result {
-            Ok(Ok(())) => CloseCode::NORMAL,
-            Ok(Err(error)) => {
-                on_error(&error);
-                CloseCode::INTERNAL_ERROR
-            }
-            Err(_panic) => CloseCode::INTERNAL_ERROR,
-        };
-        let sender = self.club.members().open.get(&self.id).cloned();
-        if let Some(sender) = sender {
-            sender.part(code);
+/// One connection, from its first byte to its last.
+fn serve(
+    seat: &Seat,
+    stream: TcpStream,
+    config: &Config,
+    handler: &(dyn Fn(Incoming<TcpStream>) -> Result<(), Error> + Send + Sync),
+    on_error: &dyn Fn(&Error),
+) {
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let mut incoming = Incoming::read(stream, config)?;
+        if let Incoming::WebSocket(pending) = &mut incoming {
+            pending.opened = Some(Box::new(seat.enter()));
         }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut members = self.club.members();
-        if self.refusal {
-            members.refusals -= 1;
-        } else {
-            members.seats -= 1;
-            members.open.remove(&self.id);
-            self.club.left.notify_all();
+        handler(incoming)
+    }));
+    seat.part(match result {
+        Ok(Ok(())) => CloseCode::NORMAL,
+        Ok(Err(error)) => {
+            on_error(&error);
+            CloseCode::INTERNAL_ERROR
         }
-    }
-}
-
-/// What only the server does with a connection.
-impl Sender<TcpStream> {
-    /// Starts a close without waiting for other senders.
-    fn leave_close(&self, code: CloseCode) {
-        self.link().leave_close(code, "");
-        self.link().deliver();
-    }
-
-    /// Ends the connection for good, with a Close frame unless there was one.
-    fn part(&self, code: CloseCode) {
-        self.link().leave_parting(Some(code), "");
-        self.link().deliver();
-        linger(self.link().stream());
-    }
-
-    fn cut(&self) {
-        self.link().cut();
-    }
+        Err(_panic) => CloseCode::INTERNAL_ERROR,
+    });
 }
