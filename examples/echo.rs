@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         let server = Server::bind(&args.address, config).map_err(cannot)?;
         stop_on_signal(server.handle())?;
         announce(server.local_addr());
-        server.on_error(|error| eprintln!("{error}")).run_pending(serve)?;
+        server.on_error(|peer, error| eprintln!("{peer}: {error}")).run_pending(serve)?;
         Ok(())
     })
 }

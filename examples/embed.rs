@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sansocket::handshake::Request;
 use sansocket::{Buffer, Config, net};
@@ -128,8 +128,8 @@ fn respond(reader: BufReader<TcpStream>, status: &str, body: &str) -> Result {
 /// Ends our side, and waits for the client to end its own: a reset might overtake the response.
 fn end(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
-    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-    let mut discarded = [0; 1024];
-    while stream.read(&mut discarded).is_ok_and(|n| n > 0) {}
+    stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+    let (mut discarded, deadline) = ([0; 1024], Instant::now() + Duration::from_secs(1));
+    while stream.read(&mut discarded).is_ok_and(|n| n > 0) && Instant::now() < deadline {}
     Ok(())
 }

@@ -143,14 +143,14 @@ impl EventLoop {
                 // Perhaps out of file descriptors: try again with the next sweep.
                 Err(error) => return eprintln!("cannot accept: {error}"),
             };
-            let id = self.vacant.pop().unwrap_or_else(|| {
+            let id = self.vacant.pop().unwrap_or(self.clients.len());
+            if id == self.clients.len() {
                 self.clients.push(None);
-                self.clients.len() - 1
-            });
+            }
             let client = Client::new(stream, id, self.poll.registry(), self.server.now);
-            match client {
-                Ok(client) => self.clients[id] = Some(client),
-                Err(_) => self.vacant.push(id),
+            match (client, self.clients.get_mut(id)) {
+                (Ok(client), Some(place)) => *place = Some(client),
+                _ => self.vacant.push(id),
             }
         }
     }
@@ -198,8 +198,10 @@ impl EventLoop {
     }
 
     fn remove(&mut self, id: usize) {
-        self.clients[id] = None; // which closes the socket
-        self.vacant.push(id);
+        if let Some(place) = self.clients.get_mut(id) {
+            *place = None; // which closes the socket
+            self.vacant.push(id);
+        }
     }
 }
 

@@ -92,14 +92,24 @@ impl Encoder {
 
     /// Queues a Close frame, for which there is always room. A second one is not sent.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        Self::check_close(self.role, code, reason)?;
+        self.push_close(Some(code), reason);
+        Ok(())
+    }
+
+    /// Whether this may stand in our Close frame.
+    pub(crate) fn check_close(role: Role, code: CloseCode, reason: &str) -> Result<(), SendError> {
         if reason.len() > MAX_CONTROL - 2 {
             return Err(SendError::TooLong);
         }
-        if self.role == Role::Server && code == CloseCode::MANDATORY_EXTENSION {
+        if role == Role::Server && code == CloseCode::MANDATORY_EXTENSION {
             return Err(SendError::ClientOnlyCode);
         }
-        self.push_close(Some(code), reason);
         Ok(())
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
     }
 
     /// The one link between the directions: what RFC 6455 has us answer to an event.

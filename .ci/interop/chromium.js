@@ -40,7 +40,7 @@ async function main() {
 // Opens a socket from a page which another server sent.
 async function otherOrigin(browser, url) {
   const page = await browser.newPage();
-  await page.goto(pageOf(url === urls.embed ? urls.chat : urls.embed));
+  await page.goto(pageOf(url === urls.embed ? urls.echo : urls.embed));
   const events = await page.evaluate((address) => new Promise((resolve) => {
     const seen = [];
     const socket = new WebSocket(address);

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::is_token;
 
-/// An HTTP response that accepts or refuses an upgrade.
+/// An HTTP response that accepts or refuses an upgrade, or answers plain HTTP.
 ///
 /// ```
 /// # use sansocket::handshake::Request;
@@ -51,6 +51,18 @@ const RESERVED: [&str; 8] = [
 ];
 
 impl Response {
+    /// An answer to plain HTTP, with a status from 200 to 599.
+    ///
+    /// # Errors
+    ///
+    /// Another status.
+    pub fn new(status: u16) -> Result<Self, ResponseError> {
+        match status {
+            200..=599 => Ok(Self::refusal(status, "")),
+            _ => Err(ResponseError::InvalidStatus(status)),
+        }
+    }
+
     pub(super) fn acceptance(accept_key: String, subprotocols: Vec<String>) -> Self {
         Self {
             status: 101,
@@ -112,7 +124,7 @@ impl Response {
         Ok(self)
     }
 
-    /// Gives a refusal a body, instead of any it had.
+    /// Gives it a body, instead of any it had.
     ///
     /// # Errors
     ///
@@ -193,8 +205,8 @@ pub enum ResponseError {
     /// Neither is a refusal to be accepted with, nor an acceptance to be rejected with.
     #[error("a refusal and an acceptance were mixed up")]
     WrongKind,
-    /// A refusal has a status from 300 to 599.
-    #[error("{0} is no status of a refusal")]
+    /// A refusal has a status from 300 to 599, an answer to plain HTTP one from 200.
+    #[error("{0} is no status for this response")]
     InvalidStatus(u16),
 }
 
@@ -202,6 +214,8 @@ pub enum ResponseError {
 fn phrase(status: u16) -> &'static str {
     match status {
         101 => "Switching Protocols",
+        200 => "OK",
+        204 => "No Content",
         301 => "Moved Permanently",
         302 => "Found",
         303 => "See Other",

@@ -96,7 +96,7 @@ impl Request {
     /// The status is below 300 or above 599.
     pub fn reject(&self, status: u16) -> Result<Response, ResponseError> {
         match status {
-            300..=599 => Ok(Response::refusal(status, "")),
+            300.. => Response::new(status),
             _ => Err(ResponseError::InvalidStatus(status)),
         }
     }

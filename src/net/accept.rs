@@ -123,16 +123,17 @@ impl<S: Transport> Incoming<S> {
                 }
                 Ok(None) => {}
                 Err(HandshakeError::NotWebSocket(head)) => {
-                    return Ok(Self::Http(Plain { stream, input, head }));
+                    let write_timeout = config.write_timeout.into();
+                    return Ok(Self::Http(Plain { stream, input, head, write_timeout }));
                 }
                 Err(error) => {
-                    refuse(&stream, &error.response());
+                    answer(&stream, &error.response(), LINGER);
                     return Err(error.into());
                 }
             }
             if let Err(error) = read_until(deadline, &stream, &mut input) {
                 if matches!(error, Error::TimedOut(_)) && !input.is_empty() {
-                    refuse(&stream, &Response::refusal(408, ""));
+                    answer(&stream, &Response::refusal(408, ""), LINGER);
                 }
                 return Err(error);
             }
@@ -212,7 +213,7 @@ impl<S: Transport> Pending<S> {
         if response.is_acceptance() {
             return Err(ResponseError::WrongKind);
         }
-        refuse(&self.stream, &response);
+        answer(&self.stream, &response, self.config.write_timeout.into());
         Ok(())
     }
 
@@ -233,6 +234,7 @@ pub struct Plain<S> {
     stream: S,
     input: Buffer,
     head: Box<Head>,
+    write_timeout: Duration,
 }
 
 impl<S: Transport> Plain<S> {
@@ -241,17 +243,48 @@ impl<S: Transport> Plain<S> {
         &self.head
     }
 
-    /// The socket, the head, and what was read beyond it, to answer as you like. The socket has
-    /// timeouts set.
-    #[must_use]
-    pub fn into_parts(self) -> (S, Head, Buffer) {
-        (self.stream, *self.head, self.input)
+    /// The socket, without timeouts; the head; and what was read beyond it, to answer as you like.
+    ///
+    /// # Errors
+    ///
+    /// The timeouts cannot be reset.
+    pub fn into_parts(self) -> io::Result<(S, Head, Buffer)> {
+        self.stream.set_read_timeout(None)?;
+        self.stream.set_write_timeout(None)?;
+        Ok((self.stream, *self.head, self.input))
+    }
+
+    /// Writes an answer, and closes the socket.
+    ///
+    /// ```no_run
+    /// use std::net::TcpStream;
+    /// use sansocket::handshake::Response;
+    /// use sansocket::net::Plain;
+    ///
+    /// fn serve(plain: Plain<TcpStream>) -> Result<(), sansocket::Error> {
+    ///     let response = match plain.head().path() {
+    ///         "/" => Response::new(200)?.body("text/html", "<p>Hello")?,
+    ///         _ => Response::new(404)?,
+    ///     };
+    ///     Ok(plain.respond(response)?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseError::WrongKind`] if it is an acceptance, and nothing is written.
+    pub fn respond(self, response: Response) -> Result<(), ResponseError> {
+        if response.is_acceptance() {
+            return Err(ResponseError::WrongKind);
+        }
+        answer(&self.stream, &response, self.write_timeout);
+        Ok(())
     }
 
     /// Answers 426, or 405 or 505 as may be, closes the socket, and says so.
     pub fn refuse(self) -> Error {
         let error = HandshakeError::NotWebSocket(self.head);
-        refuse(&self.stream, &error.response());
+        answer(&self.stream, &error.response(), LINGER);
         error.into()
     }
 }
@@ -305,9 +338,9 @@ pub(super) fn write_all<S: Transport>(
     Ok(())
 }
 
-/// Writes a refusal and sees that it arrives, if the client takes it.
-pub(super) fn refuse<S: Transport>(stream: &S, response: &Response) {
-    if write_all(stream, &response.to_bytes(), LINGER).is_ok() {
+/// Writes a response and sees that it arrives, if the client takes it.
+pub(super) fn answer<S: Transport>(stream: &S, response: &Response, timeout: Duration) {
+    if write_all(stream, &response.to_bytes(), timeout).is_ok() {
         linger(stream);
     }
 }

@@ -78,8 +78,8 @@ impl Club {
     pub(super) fn say_goodbye(&self, id: u64) {
         let sender = self.members().open.get(&id).cloned();
         if let Some(sender) = sender {
-            sender.link().leave_close(CloseCode::GOING_AWAY, "");
-            sender.link().deliver();
+            // This code and no reason are always allowed.
+            let _ = sender.close(CloseCode::GOING_AWAY, "");
         }
     }
 

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use super::error::Error;
 use super::transport::Transport;
 use crate::close::CloseCode;
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::encoder::Encoder;
-use crate::error::TimedOut;
+use crate::error::{SendError, TimedOut};
 
 /// How long one write waits for the peer to read: the longest that the receiver is held up when it
 /// writes itself. A sender tries again until the write timeout.
@@ -22,6 +22,7 @@ pub(super) const WRITE_SLICE: Duration = Duration::from_millis(20);
 
 pub(super) struct Link<S> {
     stream: S,
+    role: Role,
     writer: Mutex<Writer>,
     slot: Mutex<Slot>,
     write_timeout: Duration,
@@ -63,9 +64,11 @@ pub(super) enum Delivery {
 
 impl<S: Transport> Link<S> {
     pub(super) fn new(stream: S, encoder: Encoder, config: &Config) -> Self {
+        let role = encoder.role();
         let writer = Writer { encoder, broken: false, parting: false };
         Self {
             stream,
+            role,
             writer: Mutex::new(writer),
             slot: Mutex::new(Slot::default()),
             write_timeout: config.write_timeout.into(),
@@ -211,6 +214,7 @@ impl<S: Transport> Link<S> {
     fn break_off(&self, writer: &mut Writer, error: Error) -> Error {
         writer.broken = true;
         writer.encoder.end();
+        self.note_closing();
         let _ = self.stream.shutdown(Shutdown::Write);
         error
     }
@@ -247,10 +251,12 @@ impl<S> Link<S> {
     }
 
     /// Leaves a Close that starts the closing handshake.
-    pub(super) fn leave_close(&self, code: CloseCode, reason: &str) {
+    pub(super) fn leave_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        Encoder::check_close(self.role, code, reason)?;
         let mut slot = self.slot();
-        slot.close = Some((code, reason.to_owned()));
+        slot.close.get_or_insert_with(|| (code, reason.to_owned()));
         slot.closing.get_or_insert_with(Instant::now);
+        Ok(())
     }
 
     /// Leaves the last Close of all.
@@ -265,7 +271,7 @@ impl<S> Link<S> {
         self.slot().ended = true;
     }
 
-    /// Notes that a Close was queued: from now on the peer's is waited for.
+    /// Notes that nothing more will be sent: from now on the peer's Close is waited for.
     pub(super) fn note_closing(&self) {
         self.slot().closing.get_or_insert_with(Instant::now);
     }

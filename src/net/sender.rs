@@ -114,6 +114,26 @@ impl<S: Transport> Sender<S> {
         })
     }
 
+    /// Queues a message that was encoded before, as [`feed`](Self::feed) does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    pub fn feed_prepared(&self, prepared: &Prepared) -> Result<(), Error> {
+        self.link.write(|link, writer| {
+            writer.encoder.check_open()?;
+            if !writer.encoder.fits(prepared.payload().len()) {
+                link.flush(writer)?;
+            }
+            if writer.encoder.masks() || writer.encoder.fits(prepared.payload().len()) {
+                writer.encoder.push_prepared(prepared);
+                Ok(())
+            } else {
+                link.write_frame(writer, &[], prepared.frame())
+            }
+        })
+    }
+
     /// Sends a ping of up to 125 bytes. The peer answers with a pong of the same payload (RFC 6455
     /// §5.5.2). Keepalive sends its own; this is for measuring.
     ///
@@ -132,7 +152,11 @@ impl<S: Transport> Sender<S> {
     }
 
     /// Starts the closing handshake: sends a Close frame with a code and a reason of up to 123 bytes
-    /// (RFC 6455 §7.1.2). A second one is not sent, and is no error.
+    /// (RFC 6455 §7.1.2). A second one is not sent, and is no error; nor is anything sent if the
+    /// connection has ended.
+    ///
+    /// This does not wait. If another thread is in the middle of a message, the Close goes out behind
+    /// it; if the peer does not read at the moment, the receiver sees to it.
     ///
     /// Keep receiving: messages that the peer sent before it saw the Close still arrive, and
     /// then [`recv`](super::Receiver::recv) returns `None`; if the peer does not answer, that fails
@@ -141,13 +165,18 @@ impl<S: Transport> Sender<S> {
     /// # Errors
     ///
     /// [`SendError::TooLong`] for the reason, [`SendError::ClientOnlyCode`] for 1010 from a
-    /// server, and those of [`flush`](Self::flush).
-    pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.link.write(|link, writer| {
-            writer.encoder.close(code, reason)?;
-            link.note_closing();
-            link.flush(writer)
-        })
+    /// server.
+    pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.link.leave_close(code, reason)?;
+        self.link.deliver();
+        Ok(())
+    }
+
+    /// Ends the connection at once, without a Close frame: for a peer that takes too long. Sends that
+    /// are under way fail, and so does the receiver.
+    pub fn abort(&self) {
+        self.link.leave_end();
+        self.link.cut();
     }
 }
 

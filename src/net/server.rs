@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::accept::{Incoming, Pending, refuse};
+use super::accept::{Incoming, Pending, answer};
 use super::club::{Club, Seat};
 use super::error::Error;
 use super::receiver::Receiver;
@@ -16,6 +16,8 @@ use super::sender::Sender;
 use crate::close::CloseCode;
 use crate::config::Config;
 use crate::handshake::Response;
+
+type OnError = dyn Fn(SocketAddr, &Error) + Send + Sync;
 
 /// Accepts connections, each handled on a thread of its own.
 ///
@@ -40,7 +42,7 @@ pub struct Server {
     address: SocketAddr,
     config: Config,
     max_connections: usize,
-    on_error: Arc<dyn Fn(&Error) + Send + Sync>,
+    on_error: Arc<OnError>,
     club: Arc<Club>,
 }
 
@@ -57,7 +59,7 @@ impl Server {
             listener,
             config,
             max_connections: 1024,
-            on_error: Arc::new(|_| {}),
+            on_error: Arc::new(|_, _| {}),
             club: Arc::default(),
         })
     }
@@ -70,10 +72,10 @@ impl Server {
         self
     }
 
-    /// What to do with the errors that end connections, such as to log them. Nothing by default:
-    /// they have been answered.
+    /// What to do with the errors that end connections, such as to log them with the peer's address.
+    /// Nothing by default: they have been answered.
     #[must_use]
-    pub fn on_error(mut self, log: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+    pub fn on_error(mut self, log: impl Fn(SocketAddr, &Error) + Send + Sync + 'static) -> Self {
         self.on_error = Arc::new(log);
         self
     }
@@ -132,14 +134,15 @@ impl Server {
         H: Fn(Incoming<TcpStream>) -> Result<(), Error> + Send + Sync + 'static,
     {
         let handler = Arc::new(handler);
-        while let Some(stream) = self.next() {
+        while let Some((stream, peer)) = self.next() {
             let Some(seat) = self.club.seat(self.max_connections) else {
                 self.turn_away(stream);
                 continue;
             };
             let (handler, config) = (Arc::clone(&handler), self.config.clone());
             let on_error = Arc::clone(&self.on_error);
-            let serve = move || serve(&seat, stream, &config, &*handler, &*on_error);
+            let on_error = move |error: &Error| on_error(peer, error);
+            let serve = move || serve(&seat, stream, &config, &*handler, &on_error);
             // Without a thread to be had, the connection is dropped with the closure.
             let _ = thread::Builder::new().name("sansocket".into()).spawn(serve);
         }
@@ -149,14 +152,14 @@ impl Server {
     }
 
     /// The next connection, until the server is stopped.
-    fn next(&self) -> Option<TcpStream> {
+    fn next(&self) -> Option<(TcpStream, SocketAddr)> {
         loop {
             let accepted = self.listener.accept();
             if self.club.is_closing() {
                 return None;
             }
             match accepted {
-                Ok((stream, _)) => return Some(stream),
+                Ok(accepted) => return Some(accepted),
                 // Out of file descriptors, perhaps: some will be closed.
                 Err(_) => thread::sleep(Duration::from_millis(20)),
             }
@@ -171,7 +174,7 @@ impl Server {
             let _ = stream.set_write_timeout(Some(Duration::from_secs(1)));
             let mut response = Response::refusal(503, "the server is full\n");
             response.push("Retry-After", "10");
-            refuse(&stream, &response);
+            answer(&stream, &response, Duration::from_secs(1));
             drop(seat);
         });
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sansocket::{Config, Error, Message, SendError, TimedOut, net};
 
 use crate::fake::Fake;
-use crate::raw::{self, PING, PONG, REQUEST, TEXT, config, read_head, sockets};
+use crate::raw::{self, PING, PONG, REQUEST, TEXT, config, frame, read_head, sockets};
 
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -111,4 +111,22 @@ fn a_refused_client_that_stays_is_cut_off() {
     let result = net::accept(server, Config::default());
     assert!(matches!(result, Err(Error::Handshake(_))));
     assert!(read_head(&mut client).starts_with("HTTP/1.1 426 "));
+}
+
+// After a failed write the connection is over, though the peer may go on sending.
+#[test]
+fn a_failed_write_ends_receiving_too() {
+    let short = config(|config| config.write_timeout(SHORT).close_timeout(SHORT));
+    let (mut client, sender, mut receiver) = raw::open(short);
+    assert!(sender.send(&vec![0; 64 * 1024 * 1024]).is_err());
+    let endless = thread::spawn(move || while client.0.write_all(&frame(TEXT, b"and")).is_ok() {});
+    let end = loop {
+        match receiver.recv() {
+            Ok(Some(_)) => {}
+            end => break end.map(|_| ()),
+        }
+    };
+    assert!(matches!(end, Err(Error::TimedOut(TimedOut::Close))), "{end:?}");
+    drop((sender, receiver));
+    endless.join().unwrap();
 }

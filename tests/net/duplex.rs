@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::thread;
 
-use sansocket::{Config, Message, Prepared};
+use sansocket::{CloseCode, Config, Error, Message, Prepared, SendError};
 
-use crate::raw::{self, BINARY, PING, PONG, TEXT, frame};
+use crate::raw::{self, BINARY, CLOSE, PING, PONG, TEXT, frame};
 
 const MEBI: usize = 1024 * 1024;
 
@@ -45,6 +45,7 @@ fn both_sides_write_64_mib_at_once() {
 fn a_blocked_sender_does_not_stop_the_receiver() {
     let (mut client, sender, mut receiver) = raw::open(Config::default());
     let blocked = thread::spawn(move || sender.send(&vec![0; 64 * MEBI]));
+    wait_until_blocked(&client);
 
     for i in 0..1000 {
         client.send(PING, &[]);
@@ -90,4 +91,44 @@ fn many_threads_send_whole_messages() {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     let wanted: Vec<_> = sizes[1..].iter().flat_map(|size| [*size; 3]).collect();
     assert_eq!(seen, vec![wanted; 8]);
+}
+
+// "This one is too slow, close it" must not wait for the one that is too slow.
+#[test]
+fn close_does_not_wait_for_a_blocked_sender() {
+    let (mut client, sender, mut receiver) = raw::open(Config::default());
+    let blocked = thread::spawn({
+        let sender = sender.clone();
+        move || sender.send(&vec![0; 64 * MEBI])
+    });
+    wait_until_blocked(&client);
+    sender.close(CloseCode::TRY_AGAIN_LATER, "too slow").unwrap();
+    assert!(!blocked.is_finished());
+    // It goes out behind the message.
+    assert_eq!(client.read().1.len(), 64 * MEBI);
+    blocked.join().unwrap().unwrap();
+    assert_eq!(client.read(), (CLOSE, b"\x03\xf5too slow".to_vec()));
+    client.send_close(1013, "");
+    client.half_close();
+    assert_eq!(receiver.recv().unwrap(), None);
+}
+
+#[test]
+fn abort_releases_senders_and_the_receiver() {
+    let (client, sender, mut receiver) = raw::open(Config::default());
+    let blocked = thread::spawn({
+        let sender = sender.clone();
+        move || sender.send(&vec![0; 64 * MEBI])
+    });
+    let receiving = thread::spawn(move || receiver.recv().map(|_| ()));
+    wait_until_blocked(&client);
+    sender.abort();
+    assert!(blocked.join().unwrap().is_err());
+    assert!(matches!(receiving.join().unwrap(), Err(Error::Aborted(_))));
+    assert!(matches!(sender.send("more"), Err(Error::Send(SendError::Closed))));
+}
+
+/// Until something of a message too large for the sockets has arrived: the rest waits for us.
+fn wait_until_blocked(client: &raw::Raw) {
+    client.0.peek(&mut [0]).unwrap();
 }

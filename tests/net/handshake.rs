@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 
-use sansocket::handshake::{HandshakeError, ResponseError};
+use sansocket::handshake::{HandshakeError, Response, ResponseError};
 use sansocket::net::{self, Incoming, Pending};
 use sansocket::{Aborted, Config, Error, Message};
 
@@ -140,7 +140,7 @@ fn plain_http_on_the_same_port_is_handed_over() {
         let Incoming::Http(plain) = Incoming::read(server, Config::default()).unwrap() else {
             panic!("this is no WebSocket");
         };
-        let (mut stream, head, mut rest) = plain.into_parts();
+        let (mut stream, head, mut rest) = plain.into_parts().unwrap();
         assert_eq!((head.method(), head.path()), ("POST", "/form"));
         while rest.unread().len() < 4 {
             rest.read_from(&mut stream).unwrap();
@@ -191,4 +191,20 @@ fn unix_sockets_are_transports_too() {
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).unwrap();
     assert!(answer.ends_with(b"\r\n\r\n\x81\x02hi"));
+}
+
+#[test]
+fn plain_http_can_be_answered() {
+    let get = "GET /page HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    let answer = exchange(get.as_bytes(), |server| {
+        let Incoming::Http(plain) = Incoming::read(server, Config::default()).unwrap() else {
+            panic!("this is no WebSocket");
+        };
+        assert_eq!(plain.head().path(), "/page");
+        let page = Response::new(200).unwrap().body("text/html", "<p>Hello").unwrap();
+        plain.respond(page).unwrap();
+    });
+    let wanted = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\n\
+        Content-Length: 8\r\n\r\n<p>Hello";
+    assert_eq!(answer, wanted);
 }

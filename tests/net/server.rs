@@ -133,7 +133,7 @@ fn a_stop_does_not_wait_for_ever() {
 fn errors_are_reported_once_they_are_answered() {
     let (tell, errors) = mpsc::channel();
     let server =
-        start(|server| server.on_error(move |error| tell.send(error.to_string()).unwrap()));
+        start(|server| server.on_error(move |_, error| tell.send(error.to_string()).unwrap()));
     let mut plain = server.connect();
     plain.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").unwrap();
     assert!(read_head(&mut plain).starts_with("HTTP/1.1 426 "));

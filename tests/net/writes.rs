@@ -123,9 +123,12 @@ fn stalled_output_is_tried_again_in_silence() {
 fn control_frames_that_are_too_long_are_refused() {
     let fake = Fake::default();
     let (sender, _receiver) = fake.open();
-    let is_too_long = |result| matches!(result, Err(sansocket::Error::Send(SendError::TooLong)));
-    assert!(is_too_long(sender.ping(&[0; 126])));
-    assert!(is_too_long(sender.close(sansocket::CloseCode::NORMAL, &"x".repeat(124))));
+    let pinged = sender.ping(&[0; 126]);
+    assert!(matches!(pinged, Err(sansocket::Error::Send(SendError::TooLong))));
+    let normal = sansocket::CloseCode::NORMAL;
+    assert_eq!(sender.close(normal, &"x".repeat(124)), Err(SendError::TooLong));
+    let for_clients = sansocket::CloseCode::MANDATORY_EXTENSION;
+    assert_eq!(sender.close(for_clients, ""), Err(SendError::ClientOnlyCode));
     assert_eq!(fake.written(), []);
     sender.ping(&[0; 125]).unwrap();
     sender.close(sansocket::CloseCode::NORMAL, &"x".repeat(123)).unwrap();
