@@ -99,6 +99,20 @@ impl Connection {
         &mut self,
         input: &'b mut Buffer,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
+        if let Some(found) = self.decoder.find_whole(input) {
+            self.keepalive.heard();
+            return match self.decoder.message(&found, input) {
+                Ok(message) => Ok(Some(Event::Message(message))),
+                Err(error) => Err(self.fail(error)),
+            };
+        }
+        self.next_event_of_any_kind(input)
+    }
+
+    fn next_event_of_any_kind<'b>(
+        &mut self,
+        input: &'b mut Buffer,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
         let event = match self.decoder.find(input) {
             Ok(Some(found)) => self.decoder.event(&found, input),
             Ok(None) => {
@@ -113,10 +127,7 @@ impl Connection {
                 self.encoder.respond(&event);
                 Ok(Some(event))
             }
-            Err(error) => {
-                self.encoder.fail(error.close_code());
-                Err(error)
-            }
+            Err(error) => Err(self.fail(error)),
         }
     }
 
@@ -273,6 +284,12 @@ impl Connection {
             self.encoder.keepalive_ping();
         }
         Ok(tick.next)
+    }
+
+    #[cold]
+    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.encoder.fail(error.close_code());
+        error
     }
 
     /// Bytes of an unfinished frame are a sign of life too.

@@ -96,16 +96,39 @@ impl Decoder {
     /// there will be nothing more.
     #[inline]
     pub(crate) fn find(&mut self, input: &mut Buffer) -> Result<Option<Found>, ProtocolError> {
-        if self.state == State::Ready {
-            if let Some(found) = self.whole_message(input) {
-                return Ok(Some(found));
-            }
+        match self.find_whole(input) {
+            Some(found) => Ok(Some(found)),
+            None => self.advance(input),
         }
-        self.advance(input)
     }
 
-    /// Makes an event of what was found. This is where text is checked as a whole.
+    /// The fast path: a message in one frame that lies in the buffer whole.
     #[inline]
+    pub(crate) fn find_whole(&mut self, input: &mut Buffer) -> Option<Found> {
+        match self.state {
+            State::Ready => self.whole_message(input),
+            _ => None,
+        }
+    }
+
+    /// The message that was found; this is where text is checked as a whole.
+    #[inline]
+    pub(crate) fn message<'b>(
+        &mut self,
+        found: &Found,
+        input: &'b Buffer,
+    ) -> Result<Message<'b>, ProtocolError> {
+        let payload = input.get(found.payload.clone());
+        if found.kind != Opcode::Text {
+            return Ok(Message::Binary(payload));
+        }
+        match utf8::whole(payload) {
+            Some(text) => Ok(Message::Text(text)),
+            None => Err(self.fail(ProtocolError::InvalidText)),
+        }
+    }
+
+    /// Makes an event of what was found.
     pub(crate) fn event<'b>(
         &mut self,
         found: &Found,
@@ -113,11 +136,9 @@ impl Decoder {
     ) -> Result<Event<'b>, ProtocolError> {
         let payload = input.get(found.payload.clone());
         match found.kind {
-            Opcode::Binary | Opcode::Continuation => Ok(Event::Message(Message::Binary(payload))),
-            Opcode::Text => match utf8::whole(payload) {
-                Some(text) => Ok(Event::Message(Message::Text(text))),
-                None => Err(self.fail(ProtocolError::InvalidText)),
-            },
+            Opcode::Text | Opcode::Binary | Opcode::Continuation => {
+                self.message(found, input).map(Event::Message)
+            }
             Opcode::Ping => Ok(Event::Ping(payload)),
             Opcode::Pong => Ok(Event::Pong(payload)),
             Opcode::Close => match close(payload, found.mid_message) {

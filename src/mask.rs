@@ -42,13 +42,14 @@ fn apply_turns(payload: &mut [u8], key: [u8; 4]) {
 fn apply_words(payload: &mut [u8], key: [u8; 4]) {
     let [a, b, c, d] = key;
     let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let mut words = payload.chunks_exact_mut(8);
-    for bytes in words.by_ref() {
-        if let Ok(eight) = <[u8; 8]>::try_from(&*bytes) {
-            bytes.copy_from_slice(&(u64::from_ne_bytes(eight) ^ word).to_ne_bytes());
+    let mut rest = payload;
+    while rest.len() >= 8 {
+        if let Some((eight, tail)) = std::mem::take(&mut rest).split_first_chunk_mut() {
+            *eight = (u64::from_ne_bytes(*eight) ^ word).to_ne_bytes();
+            rest = tail;
         }
     }
-    for (byte, mask) in words.into_remainder().iter_mut().zip(key.iter().cycle()) {
+    for (byte, mask) in rest.iter_mut().zip([a, b, c, d, a, b, c]) {
         *byte ^= mask;
     }
 }

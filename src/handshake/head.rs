@@ -136,8 +136,9 @@ impl Head {
 
     /// The values of all headers with this name.
     pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        let named = self.headers().filter(move |header| header.0.eq_ignore_ascii_case(name));
-        named.map(|(_, value)| value)
+        let is_named = |range| self.get(range).eq_ignore_ascii_case(name.as_bytes());
+        let named = self.headers.iter().filter(move |(range, _)| is_named(range));
+        named.map(|(_, value)| self.get(value))
     }
 
     /// The target without the scheme and host of the absolute form (RFC 9112 §3.2.2).

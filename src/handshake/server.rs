@@ -179,9 +179,10 @@ fn has_body(head: &Head) -> bool {
 /// 16 bytes in base64 (§4.2.1). Bits beyond them in the last character are tolerated, as the RFC's
 /// own example has some (erratum 3150).
 fn is_key(key: &[u8]) -> bool {
-    let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
-    let engine = GeneralPurpose::new(&STANDARD, config);
-    key.len() == 24 && engine.decode(key).is_ok_and(|bytes| bytes.len() == 16)
+    const CONFIG: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    const ENGINE: GeneralPurpose = GeneralPurpose::new(&STANDARD, CONFIG);
+    key.len() == 24 && ENGINE.decode(key).is_ok_and(|bytes| bytes.len() == 16)
 }
 
 /// Tokens, each of them once (§4.1).
