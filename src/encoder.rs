@@ -304,8 +304,9 @@ impl Encoder {
     #[inline]
     fn make_room(&mut self, len: usize) {
         if self.sent > 0 && self.queue.capacity() - self.queue.len() < len {
+            // Found while the frame that is being written still has its header.
+            self.boundary = self.find_boundary() - self.sent;
             self.queue.drain(..self.sent);
-            self.boundary = self.boundary.saturating_sub(self.sent);
             self.sent = 0;
         }
     }

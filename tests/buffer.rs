@@ -1,0 +1,348 @@
+//! The buffer that the caller owns: how bytes get into it, and out again.
+
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read};
+
+use common::rng::Rng;
+use common::session::{Seen, Session};
+use common::wire::{self, BINARY, CONTINUATION, MORE, PING, TEXT};
+use sansocket::{Buffer, Config, Connection, Event, Message};
+
+/// Does as it is told, one read at a time; then it has ended.
+struct Script(VecDeque<Step>);
+
+enum Step {
+    Bytes(Vec<u8>),
+    Error(ErrorKind),
+    /// Claims to have read this much more than there was room for.
+    Claim(usize),
+}
+
+impl Script {
+    fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        Self(steps.into_iter().collect())
+    }
+}
+
+impl Read for Script {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self.0.pop_front() {
+            None => Ok(0),
+            Some(Step::Bytes(bytes)) => {
+                let n = bytes.len().min(room.len());
+                room[..n].copy_from_slice(&bytes[..n]);
+                if n < bytes.len() {
+                    self.0.push_front(Step::Bytes(bytes[n..].to_vec()));
+                }
+                Ok(n)
+            }
+            Some(Step::Error(kind)) => Err(kind.into()),
+            Some(Step::Claim(more)) => Ok(room.len().saturating_add(more)),
+        }
+    }
+}
+
+fn hello() -> Vec<u8> {
+    wire::client(TEXT, b"Hello")
+}
+
+// IO-01: any pattern
+#[test]
+fn reads_may_be_as_short_as_they_like() {
+    let mut rng = Rng::new(1);
+    let bytes = [hello(), wire::client(BINARY, &[7; 9000]), wire::client(PING, b"!")].concat();
+    let wanted = [Seen::text("Hello"), Seen::binary([7; 9000]), Seen::ping("!")];
+    for most in [1, 2, 7, 100, 5000, 20_000] {
+        let mut session = Session::new();
+        let mut seen = vec![];
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(1 + rng.below(most)));
+            let mut script = Script::new([Step::Bytes(now.to_vec())]);
+            while session.input.read_from(&mut script).unwrap() > 0 {
+                seen.extend(session.events(b""));
+            }
+            rest = later;
+        }
+        assert_eq!(seen, wanted);
+    }
+}
+
+// IO-04
+#[test]
+fn a_read_that_was_interrupted_is_repeated() {
+    let interrupted = || Step::Error(ErrorKind::Interrupted);
+    let mut script =
+        Script::new([interrupted(), interrupted(), Step::Bytes(hello()), interrupted()]);
+    let mut input = Buffer::new();
+    assert_eq!(input.read_from(&mut script).unwrap(), 11);
+    assert_eq!(input.unread(), hello());
+    assert_eq!(input.read_from(&mut script).unwrap(), 0);
+    assert_eq!(input.unread(), hello());
+}
+
+// IO-05, IO-06, IO-08, IO-09: and can be tried again
+#[test]
+fn a_read_that_failed_loses_nothing() {
+    let kinds =
+        [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::ConnectionReset, ErrorKind::Other];
+    for kind in kinds {
+        let bytes = hello();
+        for cut in 0..=bytes.len() {
+            let (a, b) = bytes.split_at(cut);
+            let mut session = Session::new();
+            session.events(a);
+            let mut script = Script::new([Step::Error(kind), Step::Bytes(b.to_vec())]);
+            let error = session.input.read_from(&mut script).unwrap_err();
+            assert_eq!(error.kind(), kind);
+            session.input.read_from(&mut script).unwrap();
+            let wanted = if cut < bytes.len() { vec![Seen::text("Hello")] } else { vec![] };
+            assert_eq!(session.events(b""), wanted);
+        }
+    }
+}
+
+// IO-07, V39, V40: the claim is not believed
+#[test]
+fn a_reader_that_claims_too_much_is_an_error() {
+    for more in [1, 1000, usize::MAX] {
+        let mut session = Session::new();
+        let (front, back) = (&hello()[..3], &hello()[3..]);
+        assert_eq!(session.events(front), []);
+        let mut script = Script::new([Step::Claim(more), Step::Bytes(back.to_vec())]);
+        let error = session.input.read_from(&mut script).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert_eq!(session.input.unread(), front);
+        assert_eq!(session.input.read_from(&mut script).unwrap(), back.len());
+        assert_eq!(session.events(b""), [Seen::text("Hello")]);
+    }
+    let mut script = Script::new([Step::Claim(0)]);
+    let mut input = Buffer::new();
+    let room = input.space().len();
+    assert_eq!(input.read_from(&mut script).unwrap(), room);
+}
+
+// IO-07: the same without a reader
+#[test]
+fn more_than_the_room_is_cut_to_the_room() {
+    for more in [1, 1000, usize::MAX] {
+        let mut input = Buffer::new();
+        let room = input.space().len();
+        input.filled(room.saturating_add(more));
+        assert_eq!(input.unread(), vec![0; room]);
+        input.filled(more);
+        assert_eq!(input.unread().len(), room);
+    }
+    let mut input = Buffer::new();
+    input.filled(10);
+    assert_eq!(input.unread(), []);
+}
+
+// V82: and again at every later call
+#[test]
+fn a_reader_that_has_ended_reads_nothing() {
+    let mut input = Buffer::new();
+    for _ in 0..100 {
+        assert_eq!(input.read_from(&mut io::empty()).unwrap(), 0);
+        assert!(!input.space().is_empty());
+    }
+    assert!(input.is_empty());
+}
+
+// V26: room is made without loss, and no more than is promised
+#[test]
+fn room_grows_with_what_comes() {
+    let mut input = Buffer::new();
+    assert_eq!((input.capacity(), input.is_empty()), (0, true));
+    assert_eq!(input.space().len(), 4 * 1024);
+    let mut len = 0;
+    for i in 0..40 {
+        let space = input.space();
+        let room = space.len();
+        assert!((1..=64 * 1024).contains(&room));
+        space.fill(i);
+        input.filled(room);
+        len += room;
+        assert_eq!(input.unread().len(), len);
+        assert!(input.capacity() <= 2 * len + 64 * 1024, "{} for {len}", input.capacity());
+    }
+    assert!(len > 1 << 20, "{len}");
+    assert!(input.unread().is_sorted());
+}
+
+#[test]
+fn bytes_are_appended_and_consumed_in_order() {
+    let mut rng = Rng::new(2);
+    let (mut input, mut model) = (Buffer::new(), VecDeque::new());
+    for _ in 0..1000 {
+        match rng.below(4) {
+            0 => {
+                let len = rng.below(3000);
+                let bytes = rng.bytes(len);
+                input.extend(&bytes);
+                model.extend(bytes);
+            }
+            1 => {
+                let n = rng.below(4000);
+                input.consume(n);
+                model.drain(..n.min(model.len()));
+            }
+            2 => {
+                let space = input.space();
+                let n = rng.below(space.len());
+                let bytes = rng.bytes(n);
+                space[..n].copy_from_slice(&bytes);
+                input.filled(n);
+                model.extend(bytes);
+            }
+            _ if rng.one_in(10) => {
+                let rest = input.detach();
+                assert!(input.is_empty() && input.unread().is_empty());
+                input = rest;
+            }
+            _ => {}
+        }
+        assert_eq!(input.is_empty(), model.is_empty());
+        assert!(input.unread().iter().eq(&model));
+    }
+}
+
+#[test]
+fn consuming_beyond_the_end_consumes_all() {
+    for n in [5, 6, 1000, usize::MAX] {
+        let mut input = Buffer::new();
+        input.extend(b"bytes");
+        input.consume(n);
+        assert_eq!(input.unread(), []);
+        assert!(input.is_empty());
+        input.extend(b"more");
+        assert_eq!(input.unread(), b"more");
+    }
+}
+
+// FR-20: at every byte, in every kind of unfinished business
+#[test]
+fn what_is_detached_goes_on_as_if_nothing_had_happened() {
+    let bytes = [
+        hello(),
+        wire::client(TEXT & MORE, b"frag"),
+        wire::client(PING, b"between"),
+        wire::client(CONTINUATION & MORE, b"men"),
+        wire::client(CONTINUATION, b"ted"),
+        wire::client(BINARY, &[5; 300]),
+    ]
+    .concat();
+    let wanted = [
+        Seen::text("Hello"),
+        Seen::ping("between"),
+        Seen::text("fragmented"),
+        Seen::binary([5; 300]),
+    ];
+    for spare in [0, 100_000] {
+        for cut in 0..=bytes.len() {
+            let mut session = Session::new();
+            session.input.extend(&vec![0; spare]);
+            session.input.consume(spare);
+            let mut seen = session.events(&bytes[..cut]);
+            let rest = session.input.detach();
+            assert!(session.input.is_empty());
+            assert_eq!(session.input.unread(), []);
+            session.input = rest;
+            seen.extend(session.events(&bytes[cut..]));
+            assert_eq!(seen, wanted, "{cut}");
+        }
+    }
+}
+
+// RE-01: a small rest leaves the shared memory where it is, a large one takes it along
+#[test]
+fn detaching_copies_little() {
+    let mut shared = Buffer::new();
+    shared.extend(&[0; 100_000]);
+    shared.consume(99_990);
+    let rest = shared.detach();
+    assert_eq!((rest.unread(), rest.capacity()), (&[0; 10][..], 10));
+    assert!(shared.capacity() >= 100_000);
+
+    shared.extend(&[1; 90_000]);
+    let rest = shared.detach();
+    assert_eq!(rest.unread(), [1; 90_000]);
+    assert!(rest.capacity() >= 100_000);
+    assert_eq!(shared.capacity(), 0);
+    assert_eq!(shared.detach().capacity(), 0);
+}
+
+/// One of many connections of an event loop.
+struct Client {
+    connection: Connection,
+    /// What the shared buffer could not keep.
+    own: Option<Buffer>,
+    sends: VecDeque<Vec<u8>>,
+    seen: Vec<Seen>,
+    wanted: Vec<Seen>,
+}
+
+impl Client {
+    fn turn(&mut self, shared: &mut Buffer, bytes: &[u8]) {
+        let mut reader = bytes;
+        while !reader.is_empty() {
+            let input = self.own.as_mut().unwrap_or(shared);
+            input.read_from(&mut reader).unwrap();
+            while let Some(event) = self.connection.next_event(input).unwrap() {
+                if let Event::Message(Message::Text(text)) = event {
+                    self.connection.send(text).unwrap();
+                }
+                self.seen.push(event.into());
+            }
+            self.connection.sent(self.connection.pending().len());
+            match (self.own.is_some(), self.own.as_ref().unwrap_or(shared).is_empty()) {
+                (false, false) => self.own = Some(shared.detach()),
+                (true, true) => self.own = None,
+                _ => {}
+            }
+        }
+    }
+}
+
+// FR-20, IO-01, PR3, RE-01: as the event loop among the examples does it
+#[test]
+fn many_connections_share_a_buffer() {
+    let mut rng = Rng::new(3);
+    let config = Config::default();
+    let mut shared = Buffer::new();
+    let mut clients: Vec<Client> = (0..20)
+        .map(|_| {
+            let (mut sends, mut wanted) = (VecDeque::new(), vec![]);
+            for _ in 0..60 {
+                let len = [3, 200, 9000][rng.below(3)];
+                let text = rng.text(len);
+                let (a, b) = text.as_bytes().split_at(rng.below(text.len()));
+                sends.push_back(wire::masked(TEXT & MORE, rng.key(), a));
+                sends.push_back(wire::masked(CONTINUATION, rng.key(), b));
+                wanted.push(Seen::Text(text));
+            }
+            let connection = Connection::server(&config);
+            Client { connection, own: None, sends, seen: vec![], wanted }
+        })
+        .collect();
+    while clients.iter().any(|client| !client.sends.is_empty()) {
+        let chosen = rng.below(clients.len());
+        let client = &mut clients[chosen];
+        let Some(mut frame) = client.sends.pop_front() else { continue };
+        let now = 1 + rng.below(frame.len());
+        let later = frame.split_off(now);
+        client.turn(&mut shared, &frame);
+        if !later.is_empty() {
+            client.sends.push_front(later);
+        }
+        assert!(shared.is_empty());
+    }
+    for client in &clients {
+        assert!(client.own.is_none());
+        assert!(client.seen == client.wanted);
+    }
+}
