@@ -104,7 +104,7 @@ impl Decoder {
 
     /// The fast path: a message in one frame that lies in the buffer whole.
     #[inline]
-    pub(crate) fn find_whole(&mut self, input: &mut Buffer) -> Option<Found> {
+    pub(crate) fn find_whole(&self, input: &mut Buffer) -> Option<Found> {
         match self.state {
             State::Ready => self.whole_message(input),
             _ => None,
