@@ -28,7 +28,8 @@ use crate::prepared::Prepared;
 ///    input at a close makes the kernel send a reset, and the peer may lose our Close frame.
 ///
 /// Pings, Closes and faults of the peer are answered by themselves. A connection is at most 256
-/// bytes large, and holds no memory beyond that unless bytes wait to be written.
+/// bytes large, and holds no memory beyond that but for its output queue, which is given back
+/// in silence, or [reclaimed](Self::reclaim_queue).
 ///
 /// ```
 /// use sansocket::{Buffer, Config, Connection, Event};

@@ -124,6 +124,7 @@
 //! * `simd`, on by default: text is checked with vector instructions.
 //! * `client`: the client role, [`Connection`]`::client` and `net::connect`.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod buffer;

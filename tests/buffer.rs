@@ -174,6 +174,24 @@ fn room_grows_with_what_comes() {
     assert!(input.unread().is_sorted());
 }
 
+// FR-15: what is sure to come is made room for, and nothing beyond
+#[test]
+fn a_long_message_gets_the_room_it_takes() {
+    let mut session = Session::new();
+    let frame = wire::client(BINARY, &[7; 1 << 20]);
+    for _ in 0..3 {
+        let mut reader = &frame[..];
+        let mut seen = vec![];
+        while !reader.is_empty() {
+            session.input.read_from(&mut reader).unwrap();
+            seen.extend(session.events(b""));
+        }
+        assert!(seen == [Seen::binary([7; 1 << 20])]);
+        let capacity = session.input.capacity();
+        assert!(capacity <= (1 << 20) + 64 * 1024, "{capacity}");
+    }
+}
+
 #[test]
 fn bytes_are_appended_and_consumed_in_order() {
     let mut rng = Rng::new(2);

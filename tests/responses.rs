@@ -123,6 +123,35 @@ fn a_refusal_has_a_status_from_300_to_599() {
     assert_eq!(request.reject(u16::MAX).unwrap_err(), E::InvalidStatus(u16::MAX));
 }
 
+// R-009, HS-14: what came without an upgrade, where pages are served on the same port
+#[test]
+fn plain_http_is_answered_with_a_status_from_200_to_599() {
+    for status in 0..=1000 {
+        match Response::new(status) {
+            Ok(response) => {
+                assert!((200..600).contains(&status));
+                assert_eq!((response.status(), response.is_acceptance()), (status, false));
+                assert_eq!(Answer::read(&response.to_bytes()).status, status);
+            }
+            Err(error) => {
+                assert!(!(200..600).contains(&status));
+                assert_eq!(error, E::InvalidStatus(status));
+            }
+        }
+    }
+    let page = Response::new(200).unwrap().header("ETag", "\"1\"").unwrap();
+    assert_eq!(
+        text(&page.body("text/html", "<p>hi").unwrap()),
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nETag: \"1\"\r\nContent-Type: text/html\r\n\
+         Content-Length: 5\r\n\r\n<p>hi"
+    );
+    assert_eq!(
+        text(&Response::new(404).unwrap()),
+        "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    );
+    assert_eq!(Response::new(200).unwrap().subprotocol("chat").unwrap_err(), E::NotOffered);
+}
+
 // R-031, R-054: a status without a phrase keeps the space before it (RFC 9112 §4)
 #[test]
 fn a_refusal_is_a_complete_response() {

@@ -75,9 +75,11 @@ impl Session {
         Self { connection, input: Buffer::new() }
     }
 
-    /// Receives `bytes`: the events, and the error that ended them if one did.
+    /// Receives `bytes`, if any: the events, and the error that ended them if one did.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> (Vec<Seen>, Option<ProtocolError>) {
-        self.input.extend(bytes);
+        if !bytes.is_empty() {
+            self.input.extend(bytes);
+        }
         self.drain(|_, _| {})
     }
 

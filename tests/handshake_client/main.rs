@@ -40,7 +40,8 @@ pub(crate) fn buffer(bytes: &[u8]) -> Buffer {
     buffer
 }
 
-/// What the client makes of `image` whole, byte by byte and cut everywhere; all must agree.
+/// What the client makes of `image` whole, byte by byte and cut at every position, or nearly every
+/// one of a long one; all must agree.
 pub(crate) fn verify(
     offer: &Offer,
     image: &[u8],
