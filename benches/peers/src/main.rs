@@ -1,0 +1,100 @@
+//! sansocket measured against other WebSocket libraries. See README.md.
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+
+mod adapters;
+mod alloc;
+mod chart;
+mod memory;
+mod report;
+mod results;
+mod tcp;
+mod wire;
+
+const USAGE: &str = "\
+usage: peers memory [FILTER...] [--rounds N] [--peers NAME,NAME...]
+       peers tcp [FILTER...] [--rounds N] [--peers NAME,NAME...]
+       peers chart
+       peers serve NAME ADDRESS
+       peers broadcast NAME ADDRESS
+
+A case is measured if its name contains every FILTER. With --peers nothing is saved, since only numbers of
+one run can be compared.";
+
+/// What to measure, and how often.
+#[derive(Default)]
+pub struct Options {
+    filters: Vec<String>,
+    peers: Option<String>,
+    pub rounds: Option<usize>,
+}
+
+impl Options {
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self::default();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--rounds" => {
+                    let rounds = words.next().and_then(|word| word.parse().ok());
+                    options.rounds = Some(rounds.ok_or("--rounds needs a number")?);
+                }
+                "--peers" => options.peers = Some(words.next().ok_or("--peers needs names")?),
+                flag if flag.starts_with('-') => return Err(USAGE.to_owned()),
+                _ => options.filters.push(word),
+            }
+        }
+        Ok(options)
+    }
+
+    pub fn wants(&self, case: &str) -> bool {
+        self.filters.iter().all(|filter| case.contains(filter))
+    }
+
+    /// Whether nobody is left out.
+    pub fn is_complete(&self) -> bool {
+        self.peers.is_none()
+    }
+
+    pub fn wants_peer(&self, name: &str) -> bool {
+        let wanted = |names: &String| names.split(',').any(|wanted| name.starts_with(wanted));
+        self.peers.as_ref().is_none_or(wanted)
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let mut words = std::env::args().skip(1);
+    match words.next().as_deref() {
+        Some("memory") => memory::run(&Options::parse(words)?),
+        Some("tcp") => tcp::run(&Options::parse(words)?),
+        Some("chart") => chart::draw(),
+        Some("serve") => serve(adapters::SERVERS, words),
+        Some("broadcast") => serve(adapters::BROADCASTERS, words),
+        _ => Err(USAGE.to_owned()),
+    }
+}
+
+fn serve(
+    servers: &[(&str, adapters::Serve)],
+    mut words: impl Iterator<Item = String>,
+) -> Result<(), String> {
+    let (Some(name), Some(address)) = (words.next(), words.next()) else {
+        return Err(USAGE.to_owned());
+    };
+    let Some((_, serve)) = servers.iter().find(|(known, _)| *known == name) else {
+        let names: Vec<&str> = servers.iter().map(|(name, _)| *name).collect();
+        return Err(format!("no server is called {name:?}, but {}", names.join("; ")));
+    };
+    let listener = TcpListener::bind(address).map_err(|error| error.to_string())?;
+    serve(listener).map_err(|error| error.to_string())
+}

@@ -1,0 +1,165 @@
+//! The servers, each a process of its own on the first core.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::system;
+use crate::adapters::{BROADCASTERS, MAX_MESSAGE, SERVERS};
+
+/// A server that can be started.
+#[derive(Clone)]
+pub struct Server {
+    pub name: String,
+    program: Program,
+    /// Sends every message to everybody.
+    pub is_broadcaster: bool,
+}
+
+#[derive(Clone)]
+enum Program {
+    /// This one.
+    Own,
+    /// Our example, where it was built.
+    EventLoop(PathBuf),
+    /// uWebSockets, where it was built.
+    Uws(PathBuf),
+}
+
+/// All there are, ours first. Builds those that are programs of their own.
+pub fn all() -> Result<Vec<Server>, String> {
+    let event_loop = Program::EventLoop(build_event_loop()?);
+    let uws = build_uws().map(Program::Uws);
+    if let Err(error) = &uws {
+        eprintln!("without uWebSockets: {error}");
+    }
+    let mut servers = vec![];
+    for is_broadcaster in [false, true] {
+        let server = |name: &str, program: &Program| Server {
+            name: name.to_owned(),
+            program: program.clone(),
+            is_broadcaster,
+        };
+        servers.push(server("sansocket event loop", &event_loop));
+        let own = if is_broadcaster { BROADCASTERS } else { SERVERS };
+        servers.extend(own.iter().map(|(name, _)| server(name, &Program::Own)));
+        servers.extend(uws.as_ref().ok().map(|uws| server("uWebSockets (C++)", uws)));
+    }
+    Ok(servers)
+}
+
+/// The example of the main crate, optimised in the same way as this program.
+fn build_event_loop() -> Result<PathBuf, String> {
+    if let Some(path) = std::env::var_os("EVENT_LOOP") {
+        return Ok(path.into());
+    }
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.args(["build", "--release", "--example", "event_loop", "--message-format", "json"]);
+    cargo.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(target().join("main"));
+    cargo.env("CARGO_PROFILE_RELEASE_LTO", "thin");
+    cargo.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
+    cargo.stderr(Stdio::inherit());
+    let output = cargo.output().map_err(|error| format!("cannot run cargo: {error}"))?;
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let executables = messages.split("\"executable\":\"").skip(1);
+    let path = executables.filter_map(|rest| rest.split('"').next()).last();
+    path.map(PathBuf::from).ok_or_else(|| "cannot build the example event_loop".to_owned())
+}
+
+fn build_uws() -> Result<PathBuf, String> {
+    if let Some(path) = std::env::var_os("UWS_ECHO") {
+        return Ok(path.into());
+    }
+    let path = target().join("uws-echo");
+    if !path.exists() {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("uws/build.sh");
+        let status = Command::new(script).arg(&path).stdout(Stdio::null()).status();
+        if !status.map_err(|error| error.to_string())?.success() {
+            return Err("uws/build.sh failed".to_owned());
+        }
+    }
+    Ok(path)
+}
+
+/// Where this program lies.
+fn target() -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    own.parent().map(PathBuf::from).unwrap_or_default()
+}
+
+/// A server that runs. It is killed when this is dropped.
+pub struct Running {
+    pub address: SocketAddr,
+    process: Child,
+}
+
+impl Server {
+    pub fn start(&self) -> Result<Running, String> {
+        self.launch().map_err(|error| format!("cannot start {}: {error}", self.name))
+    }
+
+    fn launch(&self) -> io::Result<Running> {
+        // Whoever gets a free port can be quick enough to use it.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut command = match &self.program {
+            Program::Own => {
+                let mut command = Command::new(std::env::current_exe()?);
+                let role = if self.is_broadcaster { "broadcast" } else { "serve" };
+                command.args([role, &self.name, &address.to_string()]);
+                command
+            }
+            Program::EventLoop(path) => {
+                let mut command = Command::new(path);
+                command.arg(address.to_string()).args(["--max-message", &MAX_MESSAGE.to_string()]);
+                command.args(self.is_broadcaster.then_some("--broadcast"));
+                command
+            }
+            Program::Uws(path) => {
+                let mut command = Command::new(path);
+                command.arg(address.port().to_string());
+                command.args(self.is_broadcaster.then_some("--broadcast"));
+                command
+            }
+        };
+        // SAFETY: a system call, no memory.
+        unsafe { command.pre_exec(|| system::pin(0)) };
+        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let running = Running { address, process };
+        let start = Instant::now();
+        while let Err(error) = TcpStream::connect(address) {
+            if start.elapsed() > Duration::from_secs(5) {
+                return Err(error);
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(running)
+    }
+}
+
+impl Running {
+    /// Nanoseconds that its threads have computed so far.
+    pub fn cpu_time(&self) -> u64 {
+        system::cpu_time(self.process.id())
+    }
+
+    /// The same with threads that have ended, less exactly.
+    pub fn coarse_cpu_time(&self) -> u64 {
+        system::coarse_cpu_time(self.process.id())
+    }
+
+    pub fn resident(&self) -> u64 {
+        system::resident(self.process.id())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
