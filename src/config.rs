@@ -123,8 +123,9 @@ impl ConfigBuilder {
     }
 
     /// The most that waits to be written, frame headers included: 1 MiB by default. A message that
-    /// does not fit is refused whole with [`SendError::QueueFull`](crate::SendError::QueueFull).
-    /// Pongs and the Close frame do not count.
+    /// does not fit is refused whole with [`SendError::QueueFull`](crate::SendError::QueueFull). If
+    /// nothing waits, a payload of exactly this size fits, too. There is always room for pongs and
+    /// the Close frame.
     pub fn max_queue(mut self, bytes: usize) -> Self {
         self.config.max_queue = self.positive("max_queue", bytes);
         self

@@ -16,7 +16,7 @@ use crate::prepared::Prepared;
 /// A pong joins the queue as long as no more bytes than this wait.
 const SHORT_QUEUE: usize = 1024;
 
-/// What an empty queue keeps of its memory if much of it lies idle.
+/// An empty queue gives back more memory than this, if most of it is not needed for a while.
 const LARGE_QUEUE: usize = 64 * 1024;
 
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct Encoder {
     sent: usize,
     /// Where in the queue a frame begins, at or before `sent` or next after it.
     boundary: usize,
+    /// Times in a row that most of the memory was not needed.
+    spare: u8,
     urgent: Option<Box<Urgent>>,
 }
 
@@ -52,6 +54,7 @@ impl Encoder {
             queue: Vec::new(),
             sent: 0,
             boundary: 0,
+            spare: 0,
             urgent: None,
         }
     }
@@ -198,9 +201,12 @@ impl Encoder {
     /// Whether a payload of `len` bytes fits into the queue.
     #[inline]
     pub(crate) fn fits(&self, len: usize) -> bool {
-        let waiting = self.queue.len() - self.sent;
-        // 14 bytes of header at most.
-        len.saturating_add(waiting) <= self.max_queue.saturating_sub(14)
+        match self.queue.len() - self.sent {
+            // So that a message as large as the limit can be sent at all.
+            0 => len <= self.max_queue,
+            // 14 bytes of header at most.
+            waiting => len.saturating_add(waiting) <= self.max_queue.saturating_sub(14),
+        }
     }
 
     /// Whether payloads have to be masked, and so copied.
@@ -312,8 +318,15 @@ impl Encoder {
     }
 
     fn rewind(&mut self) {
-        if self.queue.capacity() > LARGE_QUEUE && self.queue.len() < self.queue.capacity() / 4 {
-            self.queue = Vec::new();
+        if self.queue.capacity() > LARGE_QUEUE {
+            self.spare = match self.queue.len() < self.queue.capacity() / 4 {
+                true => self.spare + 1,
+                false => 0,
+            };
+            if self.spare == u8::MAX {
+                self.spare = 0;
+                self.queue = Vec::new();
+            }
         }
         self.queue.clear();
         self.sent = 0;

@@ -12,7 +12,7 @@ use sansocket::{ProtocolError, SendError};
 
 const TOO_BIG: (Vec<Seen>, Option<ProtocolError>) = (vec![], Some(ProtocolError::MessageTooBig));
 
-// R-168, FR-06, FR-28, L-01, V17: across all forms of the length
+// R-168, FR-06, FR-28, L-01, V17, V27: across all forms of the length
 #[test]
 fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
     for limit in [1, 2, 125, 126, 127, 65_535, 65_536, 100_000] {
@@ -196,19 +196,34 @@ fn a_message_that_does_not_fit_the_queue_is_refused_whole() {
     assert_eq!(wire::parse(&output), wanted);
 }
 
-// L-07, FR-28: the limit counts headers
+// L-07, FR-28: what waits before counts with its headers, the message itself without
 #[test]
-fn what_waits_never_exceeds_the_queue_limit() {
-    for limit in [20, 140, 1000, 70_000] {
-        for len in [0, 1, 125, 126, 300] {
+fn a_message_fits_if_it_and_what_waits_do_not_exceed_the_limit() {
+    for limit in [1, 20, 140, 1000, 70_000] {
+        for len in [1, 125, 126, 300] {
             let mut session = Session::with(|config| config.max_queue(limit));
-            while session.connection.send(&vec![0; len]).is_ok() {
-                assert!(session.connection.pending().len() <= limit);
+            loop {
+                let waiting = session.connection.pending().len();
+                let fits = waiting + len <= limit;
+                let wanted = if fits { Ok(()) } else { Err(SendError::QueueFull) };
+                assert_eq!(session.connection.send(&vec![0; len]), wanted, "{waiting} of {limit}");
+                if !fits {
+                    break;
+                }
             }
-            let waiting = session.connection.pending().len();
-            assert!(waiting + len + 14 > limit, "{waiting} of {limit}");
         }
     }
+}
+
+// R-168, L-07: an echo needs no configuration
+#[test]
+fn the_largest_message_that_is_received_can_be_sent() {
+    let mut session = Session::new();
+    let largest = vec![1; 1 << 20];
+    assert!(session.events(&wire::client(BINARY, &largest)) == [Seen::binary(&largest[..])]);
+    session.connection.send(&largest).unwrap();
+    assert_eq!(session.connection.send(""), Err(SendError::QueueFull));
+    assert!(session.output() == wire::server(BINARY, &largest));
 }
 
 // FR-28: an unlimited queue does not overflow
@@ -224,7 +239,7 @@ fn a_queue_without_a_limit_takes_what_comes() {
 // L-08: the answers that the protocol demands are not refused for want of room
 #[test]
 fn pongs_and_closes_find_room_in_a_full_queue() {
-    let mut session = Session::with(|config| config.max_queue(15));
+    let mut session = Session::with(|config| config.max_queue(3));
     session.connection.send(b"x").unwrap();
     assert_eq!(session.connection.send(b"y"), Err(SendError::QueueFull));
     session.events(&wire::client(PING, &[7; 125]));
@@ -250,5 +265,7 @@ fn limits_of_zero_are_refused_and_of_one_are_kept() {
     let (mut connection, mut input) = (Connection::server(tiny), Buffer::new());
     input.extend(&wire::client(BINARY, b"1"));
     assert!(connection.next_event(&mut input).unwrap().is_some());
-    assert_eq!(connection.send(b"1"), Err(SendError::QueueFull));
+    assert_eq!(connection.send(b"12"), Err(SendError::QueueFull));
+    assert_eq!(connection.send(b"1"), Ok(()));
+    assert_eq!(connection.send(b""), Err(SendError::QueueFull));
 }
