@@ -307,7 +307,10 @@ impl Buffer {
             (0, _) => self.step / 2,
             (wanted, _) => wanted.min(self.step),
         };
-        if self.bytes.len() - self.filled >= needed {
+        let room = self.bytes.len() - self.filled;
+        // What has to move anyway moves while it is small.
+        let must_move = self.wanted > room && self.live() + self.wanted <= self.bytes.len();
+        if room >= needed && !must_move {
             return;
         }
         self.compact();
