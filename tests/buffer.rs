@@ -85,7 +85,7 @@ fn a_read_that_was_interrupted_is_repeated() {
     assert_eq!(input.unread(), hello());
 }
 
-// IO-05, IO-06, IO-08, IO-09: and can be tried again
+// CL-21, IO-05, IO-06, IO-08, IO-09: and can be tried again
 #[test]
 fn a_read_that_failed_loses_nothing() {
     let kinds =
@@ -192,6 +192,7 @@ fn a_long_message_gets_the_room_it_takes() {
     }
 }
 
+// IO-01, V12, V15
 #[test]
 fn bytes_are_appended_and_consumed_in_order() {
     let mut rng = Rng::new(2);
@@ -229,6 +230,7 @@ fn bytes_are_appended_and_consumed_in_order() {
     }
 }
 
+// IO-07
 #[test]
 fn consuming_beyond_the_end_consumes_all() {
     for n in [5, 6, 1000, usize::MAX] {

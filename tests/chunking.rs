@@ -139,7 +139,7 @@ fn three_messages_in_a_row() {
     }
 }
 
-// FR-20, IO-01, PR2, PR5, V15
+// FR-20, IO-01, PR2, PR5, V15
 #[test]
 fn an_end() {
     for end in vectors::ends() {
@@ -161,7 +161,7 @@ fn an_end_after_a_message_and_before_another() {
     }
 }
 
-// CL-13, CL-23, PR5: the first is what counts
+// CL-13, CL-23, V46, PR5: the first is what counts
 #[test]
 fn an_end_after_an_end() {
     let ends = vectors::ends();

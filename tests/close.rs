@@ -144,7 +144,7 @@ fn what_cannot_be_said_in_a_close_is_refused() {
     assert_eq!(session.frames(), [wire::plain(TEXT, b"still open")]);
 }
 
-// CL-18: what was queued before goes out before
+// CL-18, L-07: what was queued before goes out before
 #[test]
 fn nothing_but_pongs_follows_our_close() {
     let mut session = Session::new();

@@ -37,6 +37,16 @@ fn pings_are_answered_in_order() {
     assert_eq!(session.connection.pending(), b"\x8a\x011\x8a\0\x8a\x013");
 }
 
+// CL-02: all of them, as long as the peer reads
+#[test]
+fn of_a_flood_of_pings_that_is_read_each_is_answered() {
+    let mut session = Session::new();
+    for i in 0..100_000_u32 {
+        ping(&mut session, &i.to_be_bytes());
+        assert_eq!(session.output(), wire::server(PONG, &i.to_be_bytes()));
+    }
+}
+
 // R-113, CL-13
 #[test]
 fn a_ping_after_the_peers_close_is_not_answered() {
@@ -228,6 +238,22 @@ fn a_ping_does_not_change_a_pong_that_is_being_written() {
         output.extend(session.output());
         let new = wire::server(PONG, b"the last, which is longer");
         assert!(output == [&old[..], &new, &wire::server(BINARY, &[0; LONG])].concat());
+    }
+}
+
+// as soon as more than 1 KiB waits
+#[test]
+fn a_pong_waits_behind_little_and_overtakes_more() {
+    for (len, overtakes) in [(2, false), (3, true)] {
+        let mut session = Session::new();
+        for _ in 0..255 {
+            session.connection.send(b"12").unwrap();
+        }
+        session.connection.send(&vec![0; len]).unwrap();
+        assert_eq!(session.connection.pending().len(), 1022 + len);
+        ping(&mut session, b"");
+        let place = session.frames().iter().position(|frame| frame.first == PONG);
+        assert_eq!(place, Some(if overtakes { 0 } else { 256 }));
     }
 }
 

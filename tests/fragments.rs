@@ -171,7 +171,7 @@ fn four_mebibytes_come_in_fragments_of_64_bytes() {
     assert!(events == [Seen::binary(payload)]);
 }
 
-// FR-21, L-12, V26, W1: one event for each call, whatever was read
+// FR-21, L-12, RE-10, V26, W1: one event for each call, whatever was read
 #[test]
 fn a_million_messages_in_one_read_come_one_by_one() {
     let mut session = Session::new();

@@ -68,7 +68,7 @@ fn what_the_server_sends_is_bare_and_in_its_shortest_form() {
     }
 }
 
-// FR-01, V49, V51: whatever the frame and wherever it stands
+// FR-01, L-03, V42 to V51: whatever the frame and wherever it stands
 #[test]
 fn reserved_bits_fail_the_connection_at_the_first_byte() {
     let open = wire::client(TEXT & MORE, b"a");
@@ -169,7 +169,8 @@ fn the_top_bit_of_a_length_is_zero() {
     }
 }
 
-// FR-05, FR-06, FR-07, V06, V08, V10, L-01: at the last byte of the length
+// FR-05, FR-06, FR-07, V04, V06, V08, V10, V17, L-01: at the last byte
+// of the length
 #[test]
 fn a_length_beyond_the_limit_is_refused_from_the_header() {
     for len in [0x10_0001, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 32) + 5, 1 << 60] {

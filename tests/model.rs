@@ -262,7 +262,8 @@ impl World {
 }
 
 // FR-13,
-// FR-20, FR-24, FR-25, CL-05, CL-13, CL-17, CL-18, CL-23, IO-01, IO-02, PR2, PR3, PR5
+// FR-20, FR-24, FR-25, CL-05, CL-13, CL-17, CL-18, CL-23, IO-01, IO-02, RE-04, PR2, PR3,
+// PR5
 #[test]
 fn random_sessions_go_as_the_model_says() {
     for seed in 1..=1500 {

@@ -177,7 +177,7 @@ fn binary_is_any_bytes() {
     }
 }
 
-// what one message knew does not leak into the next
+// R-157, V50: what one message knew does not leak into the next
 #[test]
 fn text_is_checked_anew_in_each_message() {
     let mut session = Session::new();

@@ -69,9 +69,14 @@ fn any_byte_breaks_the_silence() {
     for bytes in rows {
         let (mut session, mut now) = (Session::new(), Instant::now());
         session.connection.tick(now).unwrap();
-        for byte in bytes {
+        for (i, byte) in bytes.into_iter().enumerate() {
             now += 59 * SECOND;
-            session.feed(&[byte]);
+            if i % 2 == 0 {
+                session.input.extend(&[byte]);
+            } else {
+                session.input.read_from(&mut &[byte][..]).unwrap();
+            }
+            session.events(b"");
             assert_eq!(session.connection.tick(now), Ok(Some(now + 30 * SECOND)));
             assert_eq!(session.connection.tick(now + 30 * SECOND), Ok(Some(now + 60 * SECOND)));
         }
@@ -88,6 +93,7 @@ fn nothing_does_not_break_the_silence() {
     for second in 1..60 {
         assert_eq!(session.connection.next_event(&mut session.input), Ok(None));
         session.input.filled(0);
+        session.input = session.input.detach();
         session.connection.send("we talk").unwrap();
         session.output();
         session.connection.tick(start + second * SECOND).unwrap();
@@ -170,6 +176,17 @@ fn without_keepalive_silence_is_no_fault() {
     session.connection.close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(session.connection.tick(later), Ok(Some(later + 10 * SECOND)));
     assert_eq!(session.connection.tick(later + 10 * SECOND), Err(TimedOut::Close));
+}
+
+// RE-05: before what waits, if nothing of it is written yet
+#[test]
+fn a_ping_overtakes_a_long_queue() {
+    let (mut session, start) = (Session::new(), Instant::now());
+    session.connection.send(&[1; 3000]).unwrap();
+    session.connection.tick(start).unwrap();
+    session.connection.tick(start + 30 * SECOND).unwrap();
+    assert_eq!(session.connection.pending(), KEEPALIVE_PING);
+    assert_eq!(session.frames(), [wire::plain(PING, b""), wire::plain(BINARY, &[1; 3000])]);
 }
 
 // CL-05, RE-05: at a frame boundary, behind a pong, and one for all

@@ -116,8 +116,12 @@ impl<S: Transport> Link<S> {
 
     /// Writes all that is queued.
     pub(super) fn flush(&self, writer: &mut Writer) -> Result<(), Error> {
+        if writer.broken {
+            // What was queued is lost.
+            return Err(SendError::Closed.into());
+        }
         let mut patience = Patience::new(self.write_timeout);
-        while !writer.broken && !writer.encoder.pending().is_empty() {
+        while !writer.encoder.pending().is_empty() {
             let pending = writer.encoder.pending();
             match self.write_some(&[IoSlice::new(pending)]) {
                 Ok(n) => {

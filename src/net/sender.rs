@@ -92,7 +92,8 @@ impl<S: Transport> Sender<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] if the peer does not read; [`Error::Io`] if the socket fails.
+    /// [`Error::TimedOut`] if the peer does not read; [`Error::Io`] if the socket fails;
+    /// [`Error::Send`] if it has failed before, and what was fed is lost.
     pub fn flush(&self) -> Result<(), Error> {
         self.link.write(Link::flush)
     }

@@ -64,7 +64,8 @@ fn subprotocols_are_different_tokens() {
     }
 }
 
-// HS-25, V56: all of it is well formed, and none of it is known here
+// HS-25, V47, V56: all of it is well formed, and
+// none of it is known here
 #[test]
 fn an_extension_that_is_not_known_is_declined() {
     for values in [

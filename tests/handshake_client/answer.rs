@@ -24,6 +24,19 @@ fn another_status_is_a_refusal() {
     }
 }
 
+// R-069, V72: with everything else as if it were 101
+#[test]
+fn only_101_opens_a_connection() {
+    let offer = offer("ws://h");
+    for status in (100..=999).filter(|status| *status != 101) {
+        let image = answer(&offer, &[]).replacen("101", &status.to_string(), 1);
+        match offer.verify(&mut buffer(image.as_bytes()), Config::default()) {
+            Err(E::Refused { status: seen, .. }) => assert_eq!(seen, status),
+            other => panic!("{status}: {other:?}"),
+        }
+    }
+}
+
 // case, white space and lists are what they are for a server
 #[test]
 fn an_answer_of_the_form_the_rfc_asks_for_is_accepted() {

@@ -12,7 +12,7 @@ use crate::{KIB, MIB, echo};
 /// The most by which a buffer grows at a time, beyond what it holds.
 const STEP: usize = 64 * KIB;
 
-// V23, AL3: and so no garbage, however long it goes on
+// V23, RE-04, AL3: and so no garbage, however long it goes on
 #[test]
 fn receiving_and_echoing_allocates_nothing() {
     for len in [0, 16, 125, 126, KIB, 64 * KIB, MIB] {
@@ -35,7 +35,7 @@ fn receiving_and_echoing_allocates_nothing() {
     }
 }
 
-// FR-06, FR-08, L-05, V08, V10, V24: what is declared is not what has come
+// FR-06, FR-08, L-05, V08, V10, V24, V70: what is declared is not what has come
 #[test]
 fn a_header_costs_one_small_read() {
     for (limit, len) in [(MIB, MIB), (usize::MAX, MIB), (usize::MAX, isize::MAX as usize)] {
@@ -112,7 +112,7 @@ impl Read for Dribble<'_> {
     }
 }
 
-// V25, PR7: of what has come, not of the reads it came in
+// V24, V25, PR7: of what has come, not of the reads it came in
 #[test]
 fn an_unfinished_message_costs_the_same_in_one_read_and_in_many() {
     for fragmented in [false, true] {

@@ -8,7 +8,7 @@ use sansocket::{CloseCode, Config, Error, Message, ProtocolError, SendError, Tim
 
 use crate::raw::{self, BINARY, CLOSE, PING, TEXT, config, frame};
 
-// CL-07, CL-19, CL-24: echo, then the end of the stream
+// CL-07, CL-19, CL-24: echo, then the end of the stream
 #[test]
 fn the_peers_close_is_answered_and_the_stream_ended() {
     for (body, code) in [(&b""[..], None), (b"\x03\xe8", Some(1000)), (b"\x0f\xa1bye", Some(4001))]
@@ -52,7 +52,7 @@ fn our_close_waits_for_the_peers() {
     assert!(ending.join().unwrap().unwrap());
 }
 
-// the Close frame is not lost to a reset, though input is unread
+// CL-24: the Close frame is not lost to a reset, though input is unread
 #[test]
 fn a_protocol_error_is_answered_before_the_socket_is_closed() {
     let (mut client, _sender, mut receiver) = raw::open(Config::default());
@@ -87,7 +87,7 @@ fn text_that_is_none_is_answered_with_1007() {
     ending.join().unwrap();
 }
 
-// CL-16, T4: the peer never answers our Close
+// CL-16, V83, T4: the peer never answers our Close
 #[test]
 fn a_close_that_is_not_answered_times_out() {
     let short = config(|config| config.close_timeout(Duration::from_millis(50)));

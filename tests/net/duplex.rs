@@ -9,6 +9,7 @@ use crate::raw::{self, BINARY, CLOSE, PING, PONG, TEXT, frame};
 
 const MEBI: usize = 1024 * 1024;
 
+// IO-13
 // The promise: two peers that both write 64 MiB to each other at once finish.
 #[test]
 fn both_sides_write_64_mib_at_once() {

@@ -47,7 +47,7 @@ fn one_byte_at_a_time_is_accepted() {
     accepting.join().unwrap().unwrap();
 }
 
-// HS-41: the end in the middle of the head, at every offset
+// HS-41, V84: the end in the middle of the head, at every offset
 #[test]
 fn an_end_within_the_head_is_an_abort() {
     for end in 0..REQUEST.len() {

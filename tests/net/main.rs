@@ -16,5 +16,6 @@ mod fake;
 mod faults;
 mod handshake;
 mod raw;
+mod remaining;
 mod server;
 mod writes;

@@ -1,0 +1,20 @@
+//! What must hold of whatever bytes: each oracle is a plain function that panics if it does not.
+//!
+//! Nothing here needs a fuzzer. `tests/fuzz_corpus.rs` of the crate includes the same files, all but
+//! `differential`, and runs them over the corpora as ordinary tests.
+
+pub mod adapter;
+pub mod connection;
+pub mod decoder;
+pub mod differential;
+pub mod handshake;
+pub mod header;
+#[cfg(feature = "client")]
+pub mod round_trip;
+
+mod reader;
+mod reference;
+mod rules;
+mod sha1;
+mod stream;
+mod wire;

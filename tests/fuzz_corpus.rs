@@ -1,0 +1,78 @@
+//! Every file of the fuzz corpora again, through the oracle it was found with: see fuzz/README.md.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "an oracle that is not content panics"
+)]
+
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::Path;
+
+/// All but `differential`, which needs the other implementation.
+#[path = "../fuzz/oracles"]
+mod oracles {
+    pub mod adapter;
+    pub mod connection;
+    pub mod decoder;
+    pub mod handshake;
+    pub mod header;
+    #[cfg(feature = "client")]
+    pub mod round_trip;
+
+    mod reader;
+    mod reference;
+    mod rules;
+    mod sha1;
+    mod stream;
+    mod wire;
+}
+
+#[test]
+fn handshake() {
+    replay("handshake", oracles::handshake::check);
+}
+
+#[test]
+fn header() {
+    replay("header", oracles::header::check);
+}
+
+#[test]
+fn decoder() {
+    replay("decoder", oracles::decoder::check);
+}
+
+#[test]
+#[cfg(feature = "client")]
+fn round_trip() {
+    replay("round_trip", oracles::round_trip::check);
+}
+
+#[test]
+fn connection() {
+    replay("connection", oracles::connection::check);
+}
+
+#[test]
+fn adapter() {
+    replay("adapter", oracles::adapter::check);
+}
+
+fn replay(target: &str, check: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut files: Vec<_> =
+        fs::read_dir(&corpus).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(!files.is_empty(), "{corpus:?} is empty");
+    files.sort();
+    for file in files {
+        let data = fs::read(&file).unwrap();
+        assert!(catch_unwind(|| check(&data)).is_ok(), "{}", file.display());
+    }
+}
