@@ -209,10 +209,15 @@ impl ConfigBuilder {
     /// # Errors
     ///
     /// A limit of zero; a time below 1 ms or above 2³² ms (49 days); a request target that may
-    /// be longer than the head it stands in.
+    /// be longer than the head it stands in; a listed origin that no browser sends.
     pub fn build(self) -> Result<Config, ConfigError> {
         if let Some(error) = self.error {
             return Err(error);
+        }
+        if let Origins::List(origins) = &self.config.origins {
+            if !origins.iter().all(|origin| is_origin(origin)) {
+                return Err(ConfigError::Origin);
+            }
         }
         if self.config.max_target > self.config.max_head {
             return Err(ConfigError::TargetBeyondHead);
@@ -238,6 +243,12 @@ impl ConfigBuilder {
     }
 }
 
+/// Whether it has the form of an origin, if not its details.
+fn is_origin(origin: &str) -> bool {
+    let host = origin.split_once("://").map(|(_, host)| host);
+    origin == "null" || host.is_some_and(|host| !host.contains(['/', '?', '#', '@']))
+}
+
 /// A configuration that makes no sense.
 #[derive(Error, Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -248,6 +259,9 @@ pub enum ConfigError {
     /// Below 1 ms, or above 49 days.
     #[error("{0} must be between 1 ms and 49 days")]
     Time(&'static str),
+    /// A listed origin is not of the form `scheme://host` or `null`: a path, or a host alone.
+    #[error("an origin is not of the form scheme://host:port")]
+    Origin,
     /// `max_target` is larger than `max_head`.
     #[error("max_target must not exceed max_head")]
     TargetBeyondHead,
@@ -293,6 +307,9 @@ mod tests {
             ] {
                 assert!(matches!(error(builder), ConfigError::Time(_)));
             }
+        }
+        for origin in ["https://example.com/", "example.org", "https://me@example.org", ""] {
+            assert_eq!(error(new().origins(Origins::list([origin]))), ConfigError::Origin);
         }
         let all = new().max_message(usize::MAX).max_queue(usize::MAX);
         assert!(all.max_head(1).max_target(1).build().is_ok());

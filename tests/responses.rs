@@ -365,3 +365,17 @@ fn a_response_is_shown_without_its_values() {
         "Response { status: 401, headers: [\"Connection\", \"Set-Cookie\", \"Content-Type\"], .. }"
     );
 }
+
+#[test]
+fn a_426_says_to_what() {
+    let answer = Answer::read(&request(&[]).reject(426).unwrap().to_bytes());
+    assert_eq!(answer.values("Upgrade"), ["websocket"]);
+}
+
+#[test]
+fn no_content_has_no_length_and_takes_no_body() {
+    let response = Response::new(204).unwrap();
+    assert_eq!(response.to_bytes(), b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    let error = response.body("text/plain", "x").unwrap_err();
+    assert_eq!(error, sansocket::handshake::ResponseError::NoBody);
+}

@@ -257,7 +257,7 @@ pub enum VerifyError {
         /// The headers, such as `Location` or `WWW-Authenticate`; there is no method or target.
         head: Box<Head>,
     },
-    /// Not HTTP.
+    /// Not HTTP/1.1.
     #[error("the answer is malformed")]
     Malformed,
     /// The head is longer than the limit.
@@ -292,9 +292,9 @@ fn parse(bytes: &[u8]) -> Result<(u16, Head), VerifyError> {
         Err(httparse::Error::TooManyHeaders) => return Err(VerifyError::HeadTooLarge),
         _ => return Err(VerifyError::Malformed),
     }
-    let (Some(status), Some(minor)) = (response.code, response.version) else {
+    let (Some(status), Some(1)) = (response.code, response.version) else {
         return Err(VerifyError::Malformed);
     };
     let headers = response.headers.iter().map(|header| (header.name, header.value));
-    Ok((status, Head::new("", "", (1, minor), headers)))
+    Ok((status, Head::new("", "", (1, 1), headers)))
 }

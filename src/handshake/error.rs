@@ -85,11 +85,14 @@ impl HandshakeError {
 
     /// The HTTP response that answers it, with a line of text for people.
     pub fn response(&self) -> Response {
-        let mut response = Response::refusal(self.status(), &format!("{self}\n"));
-        match self.status() {
-            405 => response.push("Allow", "GET"),
-            426 => response.push("Upgrade", "websocket"),
-            _ => {}
+        let text = match self {
+            // RFC 9110 §9.3.2
+            Self::NotWebSocket(head) if head.method() == "HEAD" => String::new(),
+            error => format!("{error}\n"),
+        };
+        let mut response = Response::refusal(self.status(), &text);
+        if self.status() == 405 {
+            response.push("Allow", "GET");
         }
         if matches!(self, Self::MissingVersion | Self::UnsupportedVersion | Self::NotWebSocket(_)) {
             response.push("Sec-WebSocket-Version", "13");

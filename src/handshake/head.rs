@@ -221,7 +221,7 @@ pub(super) fn find_end(
             [.., 0..=0x1f | 0x7f] => return Err(HandshakeError::Malformed),
             _ => {}
         }
-        if end == config.max_head {
+        if end >= config.max_head {
             let lines = bytes.iter().take(end);
             return Err(match lines.copied().skip(start).any(|byte| byte == b'\n') {
                 true => HandshakeError::HeadTooLarge,

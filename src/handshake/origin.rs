@@ -11,7 +11,8 @@ impl Origins {
             Self::Any => true,
             Self::List(origins) => {
                 let Some(origin) = Origin::parse(origin) else {
-                    return origin == b"null" && origins.iter().any(|listed| listed == "null");
+                    // `null`, or a scheme without hosts, such as `file://`.
+                    return origins.iter().any(|listed| listed.as_bytes() == origin);
                 };
                 origins
                     .iter()
@@ -33,7 +34,8 @@ struct Origin {
 impl Origin {
     fn parse(origin: &[u8]) -> Option<Self> {
         let origin = std::str::from_utf8(origin).ok()?.to_ascii_lowercase();
-        let (scheme, authority) = origin.split_once("://")?;
+        let (scheme, authority) =
+            origin.split_once("://").filter(|(scheme, _)| !scheme.is_empty())?;
         let (host, port) = split_port(authority)?;
         Some(Self {
             scheme: scheme.to_owned(),
@@ -50,7 +52,8 @@ impl Origin {
         };
         let host = host.to_ascii_lowercase();
         split_port(&host).is_some_and(|(host, port)| {
-            host == self.host && port.or_else(|| default_port(&self.scheme)) == self.port
+            let port = port.or_else(|| default_port(&self.scheme));
+            host == self.host && port.is_some() && port == self.port
         })
     }
 }
@@ -63,27 +66,36 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// The host, and the port if there is one; `None` if it is malformed.
+/// The host, and the port if there is one; `None` if it is malformed (RFC 3986 §3.2).
 pub(super) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    let malformed = |byte: u8| !byte.is_ascii_graphic() || b"/?#@\\,".contains(&byte);
-    if authority.is_empty() || authority.bytes().any(malformed) {
+    // An IPv6 address is in brackets, because of its colons.
+    let host_len = match authority.strip_prefix('[') {
+        Some(address) => address.find(']')? + 2,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at_checked(host_len)?;
+    if !is_address(host) && !is_name(host) {
         return None;
     }
-    // An IPv6 address is in brackets, because of its colons.
-    let colon = match (authority.rfind(':'), authority.rfind(']')) {
-        (Some(colon), Some(bracket)) if colon < bracket => None,
-        (colon, _) => colon,
-    };
-    let Some((host, port)) = colon.and_then(|colon| authority.split_at_checked(colon)) else {
-        return Some((authority, None));
-    };
-    match port.get(1..)? {
-        "" => Some((host, None)),
-        port if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+    match port.strip_prefix(':') {
+        None => port.is_empty().then_some((host, None)),
+        Some("") => Some((host, None)),
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
             Some((host, Some(port.parse().ok()?)))
         }
-        _ => None,
+        Some(_) => None,
     }
+}
+
+fn is_address(host: &str) -> bool {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let part = |byte: u8| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.';
+    address.is_some_and(|address| !address.is_empty() && address.bytes().all(part))
+}
+
+fn is_name(host: &str) -> bool {
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&byte);
+    !host.is_empty() && host.bytes().all(part)
 }
 
 #[cfg(test)]
@@ -115,6 +127,11 @@ mod tests {
             ("null", "null", false),
             ("", "example.com", false),
             ("chrome-extension://abc", "example.com", false),
+            ("ftp://example.com", "example.com", false),
+            ("://example.com", "example.com", false),
+            ("http://[::1", "[::1", false),
+            ("http://::1", "::1", false),
+            ("http://[]", "[]", false),
         ];
         for (origin, host, allowed) in rows {
             let policy = Origins::SameHost;
@@ -129,12 +146,14 @@ mod tests {
     //
     #[test]
     fn a_list_allows_what_it_lists() {
-        let list = Origins::list(["https://example.com", "chrome-extension://abc", "null"]);
+        let list =
+            Origins::list(["https://example.com", "chrome-extension://abc", "null", "file://"]);
         let rows = [
             ("https://example.com", true),
             ("HTTPS://EXAMPLE.COM:443", true),
             ("chrome-extension://abc", true),
             ("null", true),
+            ("file://", true),
             ("http://example.com", false),
             ("https://example.com:8443", false),
             ("https://www.example.com", false),

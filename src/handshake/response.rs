@@ -84,6 +84,9 @@ impl Response {
         if !reason.is_empty() {
             headers.push(("Content-Type".into(), "text/plain; charset=utf-8".into()));
         }
+        if status == 426 {
+            headers.push(("Upgrade".into(), "websocket".into()));
+        }
         Self { status, headers, body: reason.into(), subprotocols: Vec::new() }
     }
 
@@ -128,13 +131,13 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// This is an acceptance, which has none; or the content type has control characters.
+    /// This is a 101 or a 204, which have none; or the content type has control characters.
     pub fn body(
         mut self,
         content_type: &str,
         body: impl Into<Vec<u8>>,
     ) -> Result<Self, ResponseError> {
-        if self.is_acceptance() {
+        if matches!(self.status, 101 | 204) {
             return Err(ResponseError::NoBody);
         }
         self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Type"));
@@ -167,7 +170,8 @@ impl Response {
         for (name, value) in &self.headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
-        if !self.is_acceptance() {
+        // Neither has a body (RFC 9110 §8.6).
+        if !matches!(self.status, 101 | 204) {
             head.extend(["Content-Length: ", &self.body.len().to_string(), "\r\n"]);
         }
         head.push_str("\r\n");
@@ -199,8 +203,8 @@ pub enum ResponseError {
     /// The handshake writes this header itself.
     #[error("the handshake writes this header itself")]
     ReservedHeader,
-    /// An acceptance has no body.
-    #[error("an acceptance has no body")]
+    /// An acceptance, and a 204, have no body.
+    #[error("this response has no body")]
     NoBody,
     /// Neither is a refusal to be accepted with, nor an acceptance to be rejected with.
     #[error("a refusal and an acceptance were mixed up")]

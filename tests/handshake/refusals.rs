@@ -195,3 +195,9 @@ fn a_refusal_is_shown_without_the_values_of_the_request() {
     let request = Request::parse(&mut buffer(&with(&["Cookie: canary"])), Config::default());
     assert!(!format!("{:?}", request.unwrap().unwrap()).contains("canary"));
 }
+
+#[test]
+fn head_gets_no_body() {
+    let error = Request::parse(&mut buffer(b"HEAD / HTTP/1.1\r\n\r\n"), Config::default());
+    assert!(error.unwrap_err().response().to_bytes().ends_with(b"\r\n\r\n"));
+}

@@ -171,3 +171,11 @@ fn an_answer_that_is_too_large_fails() {
     let small = Config::builder().max_head(image.len() - 1).max_target(1).build().unwrap();
     assert!(matches!(verify(&offer, image.as_bytes(), &small).0, Err(E::HeadTooLarge)));
 }
+
+//
+#[test]
+fn an_answer_is_http_1_1() {
+    let offer = offer("ws://h");
+    let image = answer(&offer, &[]).replacen("1.1", "1.0", 1);
+    assert!(offer.verify(&mut buffer(image.as_bytes()), Config::default()).is_err());
+}

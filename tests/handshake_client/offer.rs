@@ -195,3 +195,12 @@ fn an_offer_is_shown_without_its_secrets() {
     assert_eq!(error.to_string(), "the server refuses with status 401");
     assert!(!format!("{error:?}").contains("secret"));
 }
+
+//
+#[test]
+fn a_host_is_one() {
+    let urls = ["ws://[::1", "ws://::1/", "ws://a:b:80/", "ws://[::1]x/", "ws://<h>/", "ws://[]/"];
+    for url in urls {
+        assert_eq!(Offer::new(url).unwrap_err(), OfferError::Url, "{url}");
+    }
+}
