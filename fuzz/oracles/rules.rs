@@ -278,13 +278,13 @@ impl Origins {
         match self {
             Self::Any => true,
             Self::List(listed) => listed.iter().any(|one| match &parsed {
-                None => origin == b"null" && *one == "null",
+                None => one.as_bytes() == origin,
                 some => parse_origin(one.as_bytes()) == *some,
             }),
             // The scheme is not compared, but fills in the port.
             Self::SameHost => parsed.is_some_and(|parsed| {
                 let claimed = [parsed.0.as_bytes(), b"://", host].concat();
-                parse_origin(&claimed) == Some(parsed)
+                parsed.2.is_some() && parse_origin(&claimed) == Some(parsed)
             }),
         }
     }
@@ -295,7 +295,7 @@ fn parse_origin(origin: &[u8]) -> Option<(String, String, Option<u64>)> {
     let origin = String::from_utf8(origin.to_ascii_lowercase()).ok()?;
     let at = origin.find("://")?;
     let (scheme, authority) = (&origin[..at], &origin[at + 3..]);
-    if !is_host(authority.as_bytes()) {
+    if scheme.is_empty() {
         return None;
     }
     // Not the colons of an IPv6 address, which stands in brackets.
@@ -304,6 +304,15 @@ fn parse_origin(origin: &[u8]) -> Option<(String, String, Option<u64>)> {
         Some(colon) => (&authority[..colon], &authority[colon + 1..]),
         None => (authority, ""),
     };
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&byte);
+    let number = |byte: u8| byte.is_ascii_hexdigit() || b":.".contains(&byte);
+    let proper = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => !address.is_empty() && address.bytes().all(number),
+        None => !host.is_empty() && host.bytes().all(name),
+    };
+    if !proper {
+        return None;
+    }
     let port = match (port, scheme) {
         ("", "http" | "ws") => Some(80),
         ("", "https" | "wss") => Some(443),
