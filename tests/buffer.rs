@@ -206,7 +206,8 @@ fn bytes_are_appended_and_consumed_in_order() {
                 model.extend(bytes);
             }
             1 => {
-                let n = rng.below(4000);
+                let most = *rng.pick(&[10, 4000, 1 << 20]);
+                let n = rng.below(most);
                 input.consume(n);
                 model.drain(..n.min(model.len()));
             }
