@@ -303,7 +303,9 @@ impl Model {
         self.heard = true;
         match event {
             Seen::Ping(payload) => {
-                let short = self.all_taken - self.all_written <= SHORT_QUEUE;
+                // Nor must anything be about to overtake the queue.
+                let none_waits = self.pings.is_empty() && !self.owes_ping;
+                let short = none_waits && self.all_taken - self.all_written <= SHORT_QUEUE;
                 self.all_taken += self.len(payload.len());
                 self.latest_ping = Some(payload.clone());
                 match short || idle {
