@@ -121,7 +121,8 @@
 //!
 //! # Features
 //!
-//! * `simd`, on by default: text is checked with vector instructions.
+//! * `simd`, on by default: text is checked, and masks are applied, with the widest vector instructions of the
+//!   processor at hand.
 //! * `client`: the client role, [`Connection`]`::client` and `net::connect`.
 
 #![forbid(unsafe_code)]

@@ -3,16 +3,19 @@
 //! Masking and unmasking are the same operation. It can stop after any byte and go on
 //! later: the key then starts at another of its bytes, which [`skip`] works out.
 
-/// Bytes per turn of the main loop, which the compiler turns into vector instructions.
+/// Bytes per turn of the loops that the compiler turns into vector instructions, and the boundary on
+/// which the wide one begins: a cache line.
 const TURN: usize = 64;
 
+/// From how many bytes on the widest instructions of the processor are worth looking for.
+const WIDE: usize = 512;
+
 /// Masks or unmasks `payload`, whose first byte belongs to `key[0]`.
-#[inline]
+#[inline(always)]
 pub(crate) fn apply(payload: &mut [u8], key: [u8; 4]) {
-    if payload.len() < TURN {
-        apply_words(payload, key);
-    } else {
-        apply_turns(payload, key);
+    match payload.len() {
+        0..TURN => apply_words(payload, key),
+        _ => apply_long(payload, key),
     }
 }
 
@@ -23,6 +26,26 @@ pub(crate) fn skip(mut key: [u8; 4], n: usize) -> [u8; 4] {
     key
 }
 
+#[inline(never)]
+fn apply_long(payload: &mut [u8], key: [u8; 4]) {
+    if payload.len() < WIDE {
+        return apply_turns(payload, key);
+    }
+    // Vectors that cross no cache line.
+    let unaligned = payload.as_ptr().align_offset(TURN).min(payload.len());
+    let (head, lines) = payload.split_at_mut(unaligned);
+    apply_words(head, key);
+    apply_lines(lines, skip(key, unaligned));
+}
+
+/// [`apply_turns`], compiled for the processors that there are today besides, of which the one at
+/// hand is found at run time.
+#[cfg_attr(feature = "simd", multiversion::multiversion(targets("x86_64+avx2")))]
+fn apply_lines(payload: &mut [u8], key: [u8; 4]) {
+    apply_turns(payload, key);
+}
+
+#[inline(always)]
 fn apply_turns(payload: &mut [u8], key: [u8; 4]) {
     let mut pattern = [0; TURN];
     for four in pattern.chunks_exact_mut(4) {
@@ -66,7 +89,7 @@ mod tests {
     // FR-19
     #[test]
     fn every_offset_and_length_equals_the_naive_loop() {
-        let bytes: Vec<u8> = (0..=255).cycle().take(400).collect();
+        let bytes: Vec<u8> = (0..=255).cycle().take(700).collect();
         for key in [[0x37, 0xfa, 0x21, 0x3d], [0; 4], [0xff; 4]] {
             for offset in 0..8 {
                 for len in 0..=bytes.len() - offset {
