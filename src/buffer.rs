@@ -11,14 +11,13 @@
 //!
 //! The memory grows as bytes arrive, never by a length that a peer declared.
 
+mod memory;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// What the first read may bring, and what an idle buffer shrinks back to.
-const SMALL_READ: usize = 4 * 1024;
-/// What one read may bring once reads come back full.
-const LARGE_READ: usize = 64 * 1024;
+use memory::{LARGE_READ, LONG_FRAME, SMALL_READ};
 
 /// The received bytes of one connection: room to read into, and what was not yet decoded.
 ///
@@ -49,6 +48,10 @@ pub struct Buffer {
     filled: usize,
     /// Bytes that the decoder knows are still to come before the frame under way is whole.
     wanted: usize,
+    /// How long the frame under way is going to be.
+    frame: usize,
+    /// The length of the latest whole frame, if it was long: the next is often as long.
+    stride: usize,
     /// Unread bytes that were looked at in vain (by the search for the end of an HTTP head).
     scanned: usize,
     /// Whether anything arrived since the decoder last asked.
@@ -70,6 +73,8 @@ impl Buffer {
             unread: 0,
             filled: 0,
             wanted: 0,
+            frame: 0,
+            stride: 0,
             scanned: 0,
             news: false,
             step: SMALL_READ,
@@ -82,9 +87,7 @@ impl Buffer {
     /// It invalidates nothing that is unread. It is empty only when no memory could be had.
     pub fn space(&mut self) -> &mut [u8] {
         self.make_room();
-        // Past the end of a long frame nothing is read, so that the next one starts in front.
-        let limit = self.filled + self.wanted.max(self.step);
-        let end = limit.min(self.bytes.len());
+        let end = self.bytes.len().min(self.filled.saturating_add(self.aim()));
         self.bytes.get_mut(self.filled..end).unwrap_or_default()
     }
 
@@ -217,6 +220,34 @@ impl Buffer {
         self.clear();
         rest
     }
+
+    /// The buffer to go on with when more arrives for a connection whose rest was
+    /// [detached](Self::detach): this one, which takes back a rest of up to 4 KiB, or the rest's own
+    /// if that is longer, or if this one is not empty.
+    ///
+    /// ```
+    /// use sansocket::Buffer;
+    ///
+    /// let (mut shared, mut rest) = (Buffer::new(), Buffer::new());
+    /// rest.extend(b"\x81"); // half a frame header
+    /// let input = shared.resume(&mut rest);
+    /// assert_eq!(input.unread(), b"\x81");
+    /// assert!(rest.is_empty());
+    /// ```
+    #[must_use]
+    pub fn resume<'b>(&'b mut self, rest: &'b mut Self) -> &'b mut Self {
+        if rest.live() > SMALL_READ || !self.is_empty() {
+            return rest;
+        }
+        self.extend(rest.message());
+        self.take_into_message(rest.message().len());
+        self.extend(rest.unread());
+        self.wanted = rest.wanted;
+        self.scanned = rest.scanned;
+        self.news = rest.news;
+        rest.clear();
+        self
+    }
 }
 
 /// For the decoder and the handshake.
@@ -260,6 +291,22 @@ impl Buffer {
         range
     }
 
+    /// Says how long the frame is that begins.
+    pub(crate) fn begin_frame(&mut self, len: usize) {
+        self.frame = len;
+    }
+
+    /// Says that all of the frame that began has arrived.
+    pub(crate) fn end_frame(&mut self) {
+        self.note_frame(self.frame);
+    }
+
+    /// Says how long a frame is of which all has arrived.
+    #[inline]
+    pub(crate) fn note_frame(&mut self, len: usize) {
+        self.stride = if len < LONG_FRAME { 0 } else { len };
+    }
+
     /// Says how many bytes are missing before there is something to decode, if that is known.
     pub(crate) fn want(&mut self, missing: usize) {
         self.wanted = missing;
@@ -285,86 +332,6 @@ impl Buffer {
 
     pub(crate) fn set_scanned(&mut self, n: usize) {
         self.scanned = n;
-    }
-}
-
-/// The management of the memory.
-impl Buffer {
-    fn live(&self) -> usize {
-        (self.message_end - self.message) + (self.filled - self.unread)
-    }
-
-    fn make_room(&mut self) {
-        if self.is_empty() {
-            self.rewind();
-        } else if self.unread == self.filled {
-            // What comes next lands right behind the message, and need not be moved.
-            self.unread = self.message_end;
-            self.filled = self.message_end;
-        }
-        let needed = match (self.wanted, self.filled) {
-            (0, 0) => self.step,
-            (0, _) => self.step / 2,
-            (wanted, _) => wanted.min(self.step),
-        };
-        let room = self.bytes.len() - self.filled;
-        // What has to move anyway moves while it is small.
-        let must_move = self.wanted > room && self.live() + self.wanted <= self.bytes.len();
-        if room >= needed && !must_move {
-            return;
-        }
-        self.compact();
-        if self.bytes.len() - self.filled < needed {
-            self.grow(needed);
-        }
-    }
-
-    /// Starts over in front, and gives memory back that was not needed for long.
-    fn rewind(&mut self) {
-        if self.bytes.len() > SMALL_READ {
-            self.spare = match self.filled < self.bytes.len() / 4 {
-                true => self.spare + 1,
-                false => 0,
-            };
-            if self.spare == u8::MAX {
-                self.step = SMALL_READ;
-                self.spare = 0;
-                self.bytes = Vec::new();
-            }
-        }
-        self.message = 0;
-        self.message_end = 0;
-        self.unread = 0;
-        self.filled = 0;
-    }
-
-    /// Moves the message, and behind it what is unread, to the front.
-    fn compact(&mut self) {
-        let (message, unread) = (self.message..self.message_end, self.unread..self.filled);
-        if message.start > 0 {
-            self.bytes.copy_within(message.clone(), 0);
-        }
-        self.message = 0;
-        self.message_end = message.len();
-        if unread.start > self.message_end {
-            self.bytes.copy_within(unread.clone(), self.message_end);
-        }
-        self.unread = self.message_end;
-        self.filled = self.message_end + unread.len();
-    }
-
-    /// After [`compact`](Self::compact): room for what is needed, and as much again as has
-    /// arrived, but not past the end of the frame under way.
-    fn grow(&mut self, needed: usize) {
-        let again = match self.wanted {
-            0 => self.filled,
-            wanted => self.filled.min(wanted),
-        };
-        let len = self.filled + needed.max(again);
-        let more = len - self.bytes.len();
-        if self.bytes.try_reserve_exact(more).is_ok() {
-            self.bytes.resize(len, 0);
-        }
     }
 }
 

@@ -103,7 +103,7 @@ impl Decoder {
     }
 
     /// The fast path: a message in one frame that lies in the buffer whole.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find_whole(&self, input: &mut Buffer) -> Option<Found> {
         match self.state {
             State::Ready => self.whole_message(input),
@@ -164,7 +164,7 @@ impl Decoder {
         self.state == State::Busy
     }
 
-    #[inline]
+    #[inline(always)]
     fn whole_message(&self, input: &mut Buffer) -> Option<Found> {
         let start = input.position();
         let (&mut [first, second], rest) = input.unread_mut().split_first_chunk_mut()?;
@@ -196,12 +196,13 @@ impl Decoder {
             2 + extended
         };
         input.consume(header + len);
+        input.note_frame(header + len);
         let payload = start + header..start + header + len;
         Some(Found { kind, payload, mid_message: false })
     }
 
     /// The general machine.
-    fn advance(&mut self, input: &mut Buffer) -> Result<Option<Found>, ProtocolError> {
+    pub(crate) fn advance(&mut self, input: &mut Buffer) -> Result<Option<Found>, ProtocolError> {
         loop {
             match self.state {
                 State::Ended => {
@@ -329,6 +330,7 @@ impl Decoder {
 
     fn begin(&mut self, header: &Header, input: &mut Buffer) {
         input.consume(header.len);
+        input.begin_frame(header.len.saturating_add(header.payload));
         self.state = State::Busy;
         if header.opcode != Opcode::Continuation {
             self.message = Some(header.opcode);
@@ -355,7 +357,9 @@ impl Decoder {
             let unchecked = input.message().get(self.text..).unwrap_or_default();
             self.text += utf8::prefix(unchecked).ok_or(ProtocolError::InvalidText)?;
         }
-        if !whole {
+        if whole {
+            input.end_frame();
+        } else {
             input.want(frame.remaining);
         }
         Ok(whole)

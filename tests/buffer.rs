@@ -265,18 +265,44 @@ fn what_is_detached_goes_on_as_if_nothing_had_happened() {
     ];
     for spare in [0, 100_000] {
         for cut in 0..=bytes.len() {
-            let mut session = Session::new();
-            session.input.extend(&vec![0; spare]);
-            session.input.consume(spare);
-            let mut seen = session.events(&bytes[..cut]);
-            let rest = session.input.detach();
-            assert!(session.input.is_empty());
-            assert_eq!(session.input.unread(), []);
-            session.input = rest;
-            seen.extend(session.events(&bytes[cut..]));
-            assert_eq!(seen, wanted, "{cut}");
+            for resume in [false, true] {
+                let mut session = Session::new();
+                session.input.extend(&vec![0; spare]);
+                session.input.consume(spare);
+                let mut seen = session.events(&bytes[..cut]);
+                let mut rest = session.input.detach();
+                assert!(session.input.is_empty());
+                assert_eq!(session.input.unread(), []);
+                if resume {
+                    let capacity = session.input.capacity();
+                    let unread = rest.unread().to_vec();
+                    assert_eq!(session.input.resume(&mut rest).unread(), unread);
+                    assert!(rest.is_empty() && session.input.capacity() <= capacity.max(4096));
+                } else {
+                    session.input = rest;
+                }
+                seen.extend(session.events(&bytes[cut..]));
+                assert_eq!(seen, wanted, "{cut}");
+            }
         }
     }
+}
+
+// RE-01: a long rest is not copied, and nothing is mixed
+#[test]
+fn a_long_rest_is_resumed_where_it_is() {
+    let (mut shared, mut rest) = (Buffer::new(), Buffer::new());
+    for (len, moves) in [(0, true), (4096, true), (4097, false)] {
+        rest.extend(&vec![7; len]);
+        let input = shared.resume(&mut rest);
+        assert!(input.unread() == vec![7; len]);
+        input.consume(len);
+        assert_eq!(rest.capacity() > 4096, !moves, "{len}");
+    }
+    shared.extend(b"another's");
+    rest.extend(b"own");
+    assert_eq!(shared.resume(&mut rest).unread(), b"own");
+    assert_eq!(shared.unread(), b"another's");
 }
 
 // RE-01: a small rest leaves the shared memory where it is, a large one takes it along
@@ -365,5 +391,38 @@ fn many_connections_share_a_buffer() {
     for client in &clients {
         assert!(client.own.is_none());
         assert!(client.seen == client.wanted);
+    }
+}
+
+// RE-01, RE-02: whole long frames, no more memory than one of them, and a short read at the end of
+// what there is
+#[test]
+fn long_frames_are_read_one_at_a_time() {
+    for len in [16 * 1024, 20_000, 65_535, 65_536, 300_000] {
+        let frame = wire::client(BINARY, &vec![5; len]);
+        let mut session = Session::new();
+        let (mut wire, mut seen) = (frame.repeat(12), 0);
+        let mut last_reads = 0;
+        while seen < 12 {
+            last_reads += 1;
+            let room = session.input.space().len();
+            let n = session.input.read_from(&mut &*wire).unwrap();
+            wire.drain(..n);
+            assert_eq!(n < room, wire.is_empty(), "{len}");
+            while let Some(event) = session.connection.next_event(&mut session.input).unwrap() {
+                assert!(matches!(event, sansocket::Event::Message(_)));
+                seen += 1;
+                if seen < 6 {
+                    last_reads = 0;
+                }
+            }
+        }
+        assert_eq!(last_reads, 7, "{len}");
+        assert!(session.input.capacity() <= 2 * frame.len() + 64 * 1024);
+
+        // And back to many at once.
+        let short = wire::client(BINARY, &[5; 100]).repeat(1000);
+        session.events(&short[..106]);
+        assert!(session.input.space().len() >= 16 * 1024);
     }
 }
