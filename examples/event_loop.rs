@@ -29,6 +29,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// Reads per turn of a connection, so that a busy one leaves time to the others.
 const READS: usize = 16;
 
+/// From this length on a message is written from where it lies, rather than copied behind others.
+const LONG: usize = 8 * 1024;
+
 fn main() -> ExitCode {
     shared::run(|| {
         let args = Args::parse(&["--broadcast"])?;
@@ -221,10 +224,16 @@ impl Client {
     /// Reads and answers, until there is nothing to read or the peer does not take the answers.
     fn turn(&mut self, server: &mut Server) -> Turn {
         self.lend(server);
+        let mut shared = std::mem::take(&mut server.input);
+        let mut own = self.input.take();
+        let input = match &mut own {
+            Some(own) => shared.resume(own),
+            None => &mut shared,
+        };
         let mut turn = Turn::Unfinished;
         for _ in 0..READS {
             turn = match self.flush(server) {
-                Ok(true) if self.readable => self.read(server).unwrap_or(Turn::Gone),
+                Ok(true) if self.readable => self.read(input, server).unwrap_or(Turn::Gone),
                 Ok(_) => Turn::Over,
                 Err(_) => Turn::Gone,
             };
@@ -233,28 +242,39 @@ impl Client {
             }
         }
         self.reclaim(server);
+        self.input = match own {
+            Some(own) if !own.is_empty() => Some(own),
+            _ if !shared.is_empty() => Some(Box::new(shared.detach())),
+            // The larger memory stays, for the next to read into.
+            Some(own) if own.capacity() > shared.capacity() => {
+                shared = *own;
+                None
+            }
+            _ => None,
+        };
+        server.input = shared;
         turn
     }
 
     /// Sends what everybody is told.
     fn tell(&mut self, messages: &[Prepared], server: &mut Server) -> Turn {
         self.lend(server);
-        if let Stage::Open(connection) = &mut self.stage {
-            for message in messages {
-                // Who does not keep up misses out.
+        if let (Stage::Open(connection), Some((last, rest))) =
+            (&mut self.stage, messages.split_last())
+        {
+            // Who does not keep up misses out.
+            for message in rest {
                 let _ = connection.send_prepared(message);
             }
+            let _ = connection.send_prepared_through(&mut self.stream, last);
         }
         let turn = self.flush(server).map_or(Turn::Gone, |_| Turn::Over);
         self.reclaim(server);
         turn
     }
 
-    fn read(&mut self, server: &mut Server) -> io::Result<Turn> {
-        let Server { config, input, broadcast, now, .. } = server;
-        let own = self.input.as_deref_mut();
-        let whose = own.is_some();
-        let input = own.unwrap_or(input);
+    fn read(&mut self, input: &mut Buffer, server: &mut Server) -> io::Result<Turn> {
+        let Server { config, broadcast, now, .. } = server;
         let room = input.space().len();
         match input.read_from(&mut self.stream) {
             Ok(0) => return Ok(Turn::Gone),
@@ -275,15 +295,10 @@ impl Client {
         match &mut self.stage {
             Stage::Handshake => {}
             Stage::Open(connection) => {
-                answer(connection, input, broadcast.as_mut());
+                answer(connection, input, &mut self.stream, broadcast.as_mut());
                 self.due = connection.tick(*now).unwrap_or(Some(*now));
             }
             Stage::Lingering => input.consume(usize::MAX),
-        }
-        match (whose, input.is_empty()) {
-            (false, false) => self.input = Some(Box::new(input.detach())),
-            (true, true) => give_back(self.input.take(), &mut server.input),
-            _ => {}
         }
         Ok(Turn::Unfinished)
     }
@@ -370,6 +385,7 @@ fn accept(request: &Request) -> Response {
 fn answer(
     connection: &mut Connection,
     input: &mut Buffer,
+    stream: &mut TcpStream,
     mut broadcast: Option<&mut Vec<Prepared>>,
 ) {
     // An error has queued its Close frame already.
@@ -380,14 +396,8 @@ fn answer(
         match &mut broadcast {
             Some(everybody) => everybody.push(Prepared::new(message)),
             // Refused only after a Close: the queue was empty, and has room for one read.
-            None => _ = connection.send(message),
+            None if message.as_bytes().len() < LONG => _ = connection.send(message),
+            None => _ = connection.send_through(stream, message),
         }
-    }
-}
-
-/// The larger memory stays, for the next to read into.
-fn give_back(own: Option<Box<Buffer>>, shared: &mut Buffer) {
-    if let Some(own) = own.filter(|own| own.capacity() > shared.capacity()) {
-        *shared = *own;
     }
 }

@@ -1,6 +1,7 @@
 //! One connection without a socket: a decoder, an encoder and a keepalive.
 
 use std::borrow::Borrow;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crate::buffer::Buffer;
@@ -95,7 +96,7 @@ impl Connection {
     ///
     /// The peer's first fault, after all that was complete before it; the Close frame that answers
     /// it is queued then. From then on the same error again.
-    #[inline]
+    #[inline(always)]
     pub fn next_event<'b>(
         &mut self,
         input: &'b mut Buffer,
@@ -114,7 +115,7 @@ impl Connection {
         &mut self,
         input: &'b mut Buffer,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        let event = match self.decoder.find(input) {
+        let event = match self.decoder.advance(input) {
             Ok(Some(found)) => self.decoder.event(&found, input),
             Ok(None) => {
                 self.note_arrival(input);
@@ -140,7 +141,8 @@ impl Connection {
     /// [`QueueFull`](SendError::QueueFull) if it does not fit. Nothing of it is queued then.
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
-        self.encoder.send(message.into())
+        let message = message.into();
+        self.encoder.send(message.opcode(), message.as_bytes())
     }
 
     /// Queues a message that was encoded before, see [`Prepared`].
@@ -150,6 +152,55 @@ impl Connection {
     /// Those of [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
         self.encoder.send_prepared(prepared)
+    }
+
+    /// Sends a message past the queue: what is pending and the message go to `writer`, in one
+    /// vectored write, from where they lie. Only what it leaves is queued.
+    ///
+    /// Worth it for long messages, from about 8 KiB on, whose copy into the queue would
+    /// cost more than a write does; short ones are better queued with [`send`](Self::send) and
+    /// written together. A client has to mask a copy, so it always queues, and writes.
+    ///
+    /// It writes once, like a non-blocking socket. If the writer takes nothing or fails, all of the
+    /// message is queued, and the next write of what is [pending](Self::pending) sees why.
+    ///
+    /// ```
+    /// use sansocket::{Config, Connection};
+    ///
+    /// let mut connection = Connection::server(Config::default());
+    /// let mut socket = Vec::new();
+    /// connection.send_through(&mut socket, &[7; 100_000])?;
+    /// assert_eq!(socket.len(), 10 + 100_000);
+    ///
+    /// let mut full: &mut [u8] = &mut [0; 50_000];
+    /// connection.send_through(&mut full, &[7; 100_000])?;
+    /// assert_eq!(connection.pending().len(), 10 + 50_000);
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), before anything is written: the message has to fit into the
+    /// queue, in case it has to wait there.
+    pub fn send_through<'m>(
+        &mut self,
+        writer: &mut impl Write,
+        message: impl Into<Message<'m>>,
+    ) -> Result<(), SendError> {
+        self.encoder.send_through(writer, message.into())
+    }
+
+    /// The same for a message that was encoded before: a server's broadcast copies nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send_through`](Self::send_through).
+    pub fn send_prepared_through(
+        &mut self,
+        writer: &mut impl Write,
+        prepared: &Prepared,
+    ) -> Result<(), SendError> {
+        self.encoder.send_prepared_through(writer, prepared)
     }
 
     /// Queues a ping. The peer answers with a pong of the same payload (RFC 6455 §5.5.2).

@@ -5,12 +5,14 @@
 //! slot, and a newer pong replaces an older one (RFC 6455 §5.5.3), so that a flood of pings from a
 //! peer that never reads costs nothing. After a Close frame nothing but a pong is taken.
 
+mod through;
+
 use crate::close::CloseCode;
 use crate::config::{Config, Role};
 use crate::error::SendError;
 use crate::frame::{Header, HeaderBytes, MAX_CONTROL, Opcode};
 use crate::mask;
-use crate::message::{Close, Event, Message};
+use crate::message::{Close, Event};
 use crate::prepared::Prepared;
 
 /// A pong joins the queue as long as no more bytes than this wait.
@@ -59,10 +61,10 @@ impl Encoder {
         }
     }
 
-    #[inline]
-    pub(crate) fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
-        self.admit(message.as_bytes().len())?;
-        self.push(message.opcode(), message.as_bytes());
+    /// Not a [`Message`]: these arguments travel in registers.
+    pub(crate) fn send(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        self.admit(payload.len())?;
+        self.append(opcode, payload);
         Ok(())
     }
 
@@ -281,8 +283,25 @@ impl Encoder {
     }
 
     /// Queues a frame, whatever the limit.
-    #[inline]
     pub(crate) fn push(&mut self, opcode: Opcode, payload: &[u8]) {
+        self.append(opcode, payload);
+    }
+
+    /// The same, inline for the hot path.
+    #[inline(always)]
+    fn append(&mut self, opcode: Opcode, payload: &[u8]) {
+        // The shortest header does without a detour through memory.
+        if let (Ok(len @ 0..=125), false) = (u8::try_from(payload.len()), self.masks()) {
+            let header = [0x80 | opcode as u8, len];
+            self.make_room(header.len() + payload.len());
+            self.queue.extend_from_slice(&header);
+            self.queue.extend_from_slice(payload);
+        } else {
+            self.append_any(opcode, payload);
+        }
+    }
+
+    fn append_any(&mut self, opcode: Opcode, payload: &[u8]) {
         let (header, key) = self.header(opcode, payload.len());
         let header = header.as_ref();
         self.make_room(header.len() + payload.len());

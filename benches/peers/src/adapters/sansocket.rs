@@ -44,6 +44,20 @@ fn flush(connection: &mut Connection, tape: &mut Tape, queue: &mut Vec<u8>) {
     connection.reclaim_queue(queue);
 }
 
+/// Copying a long message costs more than a write.
+const LONG: usize = 8 * 1024;
+
+/// What waits is written before it leaves the innermost cache.
+const HIGH: usize = 16 * 1024;
+
+#[inline(always)]
+fn send(connection: &mut Connection, tape: &mut Tape, message: Message<'_>) {
+    match message.as_bytes().len() {
+        ..LONG => connection.send(message).unwrap(),
+        LONG.. => connection.send_through(tape, message).unwrap(),
+    }
+}
+
 fn outgoing(outgoing: &Outgoing) -> Message<'_> {
     match outgoing.is_text {
         true => Message::Text(outgoing.text()),
@@ -73,7 +87,7 @@ impl Subject for Sansocket {
             match self.connection.next_event(&mut self.input).unwrap() {
                 Some(Event::Message(message)) => {
                     count.add(matches!(message, Message::Text(_)), message.as_bytes());
-                    self.connection.send(message).unwrap();
+                    send(&mut self.connection, &mut self.tape, message);
                 }
                 Some(other) => panic!("{other:?}"),
                 None => {
@@ -87,15 +101,17 @@ impl Subject for Sansocket {
         count
     }
 
-    fn send(&mut self, message: &Outgoing, messages: usize, burst: usize) {
+    fn send(&mut self, message: &Outgoing, messages: usize, _: usize) {
         let message = outgoing(message);
-        for number in 1..=messages {
-            self.connection.lend_queue(&mut self.queue);
-            self.connection.send(message).unwrap();
-            if number % burst == 0 || number == messages {
+        self.connection.lend_queue(&mut self.queue);
+        for _ in 0..messages {
+            send(&mut self.connection, &mut self.tape, message);
+            if self.connection.pending().len() >= HIGH {
                 self.flush();
+                self.connection.lend_queue(&mut self.queue);
             }
         }
+        self.flush();
     }
 }
 
@@ -113,8 +129,7 @@ impl Audience for Everybody {
     fn tell(&mut self, message: &Outgoing) {
         let prepared = Prepared::new(outgoing(message));
         for (connection, tape) in &mut self.connections {
-            connection.lend_queue(&mut self.queue);
-            connection.send_prepared(&prepared).unwrap();
+            connection.send_prepared_through(tape, &prepared).unwrap();
             flush(connection, tape, &mut self.queue);
         }
     }
