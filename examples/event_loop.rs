@@ -75,6 +75,8 @@ struct Client {
     input: Option<Box<Buffer>>,
     /// The socket may have more to read.
     readable: bool,
+    /// The peer has ended its side: no event will tell of the end of the stream again.
+    ended: bool,
     due: Option<Instant>,
 }
 
@@ -124,11 +126,11 @@ impl EventLoop {
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(),
-                    Token(id) => self.turn(id, event.is_readable() || event.is_read_closed()),
+                    Token(id) => self.turn(id, event.is_readable(), event.is_read_closed()),
                 }
             }
             for id in std::mem::take(&mut self.unfinished) {
-                self.turn(id, true);
+                self.turn(id, true, false);
             }
             if self.server.now >= next_sweep {
                 next_sweep = self.server.now + SWEEP;
@@ -158,11 +160,12 @@ impl EventLoop {
         }
     }
 
-    fn turn(&mut self, id: usize, readable: bool) {
+    fn turn(&mut self, id: usize, readable: bool, ended: bool) {
         let Some(Some(client)) = self.clients.get_mut(id) else {
             return;
         };
-        client.readable |= readable;
+        client.readable |= readable || ended;
+        client.ended |= ended;
         match client.turn(&mut self.server) {
             Turn::Over => {}
             Turn::Unfinished => self.unfinished.push(id),
@@ -218,7 +221,14 @@ impl Client {
         stream.set_nodelay(true)?;
         registry.register(&mut stream, Token(id), Interest::READABLE | Interest::WRITABLE)?;
         let due = Some(now + HANDSHAKE_TIMEOUT);
-        Ok(Self { stream, stage: Stage::Handshake, input: None, readable: false, due })
+        Ok(Self {
+            stream,
+            stage: Stage::Handshake,
+            input: None,
+            readable: false,
+            ended: false,
+            due,
+        })
     }
 
     /// Reads and answers, until there is nothing to read or the peer does not take the answers.
@@ -279,7 +289,7 @@ impl Client {
         match input.read_from(&mut self.stream) {
             Ok(0) => return Ok(Turn::Gone),
             // Less than there was room for: that was all, and what comes next is an event.
-            Ok(n) => self.readable = n == room,
+            Ok(n) => self.readable = n == room || self.ended,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.readable = false;
                 return Ok(Turn::Over);

@@ -288,7 +288,7 @@ fn what_is_detached_goes_on_as_if_nothing_had_happened() {
     }
 }
 
-// RE-01: a long rest is not copied, and nothing is mixed
+// FR-20: a long rest is not copied, and nothing is mixed
 #[test]
 fn a_long_rest_is_resumed_where_it_is() {
     let (mut shared, mut rest) = (Buffer::new(), Buffer::new());
@@ -394,7 +394,7 @@ fn many_connections_share_a_buffer() {
     }
 }
 
-// RE-01, RE-02: whole long frames, no more memory than one of them, and a short read at the end of
+// Whole long frames, no more memory than one of them, and a short read at the end of
 // what there is
 #[test]
 fn long_frames_are_read_one_at_a_time() {
@@ -425,4 +425,22 @@ fn long_frames_are_read_one_at_a_time() {
         session.events(&short[..106]);
         assert!(session.input.space().len() >= 16 * 1024);
     }
+}
+
+// An event loop compares what it read with the room there was
+#[test]
+fn asking_for_room_twice_gives_the_same() {
+    let mut input = Buffer::new();
+    while input.capacity() < 64 * 1024 {
+        let room = input.space().len();
+        input.filled(room);
+        input.consume(room);
+    }
+    for i in 0..1000 {
+        let room = input.space().len();
+        assert_eq!(input.space().len(), room, "{i}");
+        input.filled(1);
+        input.consume(1);
+    }
+    assert!(input.capacity() <= 4096);
 }

@@ -65,7 +65,7 @@ fn a_willing_writer_gets_all_of_it_at_once() {
     assert!(writer.taken == wanted.concat());
 }
 
-// IO-02, IO-05, R-115: wherever the writer stops, the rest waits, and a pong waits for its end
+// IO-02, IO-11, CL-05: wherever the writer stops, the rest waits, and a pong waits for its end
 #[test]
 fn a_writer_may_stop_anywhere() {
     let payload: Vec<u8> = (0..=255).cycle().take(3000).collect();
@@ -107,7 +107,7 @@ fn a_writer_may_stop_anywhere() {
     }
 }
 
-// IO-02: what a writer says to it is seen with the next write
+// IO-04, IO-05: what a writer says to it is seen with the next write
 #[test]
 fn a_writer_that_fails_leaves_all_of_it() {
     struct Fails(Vec<io::Result<usize>>);
@@ -133,7 +133,7 @@ fn a_writer_that_fails_leaves_all_of_it() {
     }
 }
 
-// a pong that waits already goes first
+// CL-05: a pong that waits already goes first
 #[test]
 fn what_is_urgent_stays_so() {
     for prepared in [false, true] {
@@ -157,7 +157,7 @@ fn what_is_urgent_stays_so() {
     }
 }
 
-// IO-03, CL-01: refused before anything is written
+// L-07, CL-18: refused before anything is written
 #[test]
 fn what_cannot_be_queued_is_not_written_either() {
     let config = Config::builder().max_message(100).max_queue(200).build().unwrap();
@@ -177,7 +177,7 @@ fn what_cannot_be_queued_is_not_written_either() {
     assert_eq!(connection.pending(), wire::server(CLOSE, b"\x03\xe8"));
 }
 
-// clients mask what they send, whichever way it goes
+// Clients mask what they send, whichever way it goes
 #[cfg(feature = "client")]
 #[test]
 fn a_client_masks() {

@@ -56,7 +56,8 @@ impl Buffer {
 
     /// Starts over in front, and gives memory back that was not needed for long.
     fn rewind(&mut self) {
-        if self.bytes.len() > SMALL_READ {
+        // Asked twice, it says the same.
+        if self.filled > 0 && self.bytes.len() > SMALL_READ {
             self.spare = match self.filled < self.bytes.len() / 4 {
                 true => self.spare + 1,
                 false => 0,

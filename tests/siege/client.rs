@@ -1,0 +1,103 @@
+//! A client that stops wherever it is told to.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Long enough for any machine, and shorter than the keepalive, which would end in the end whatever hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+pub(crate) const TEXT: u8 = 0x81;
+pub(crate) const BINARY: u8 = 0x82;
+pub(crate) const CLOSE: u8 = 0x88;
+pub(crate) const PING: u8 = 0x89;
+
+pub(crate) struct Client(pub(crate) TcpStream);
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(stream)
+    }
+
+    pub(crate) fn open(address: SocketAddr) -> Self {
+        let mut client = Self::connect(address);
+        client.write(REQUEST.as_bytes());
+        client.read_head();
+        client
+    }
+
+    pub(crate) fn read_head(&mut self) {
+        let head = self.try_read_head().unwrap();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    }
+
+    pub(crate) fn try_read_head(&mut self) -> io::Result<String> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte)?;
+            head.extend(byte);
+        }
+        Ok(String::from_utf8_lossy(&head).into_owned())
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
+    }
+
+    pub(crate) fn assert_echoes(&mut self) {
+        self.write(&frame(TEXT, b"hello"));
+        let mut echo = [0; 7];
+        self.0.read_exact(&mut echo).unwrap();
+        assert_eq!(echo, *b"\x81\x05hello");
+    }
+
+    pub(crate) fn close(mut self) {
+        self.write(&frame(CLOSE, &[3, 0xe8]));
+        let mut answer = Vec::new();
+        self.0.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"\x88\x02\x03\xe8");
+    }
+
+    /// Ends its side, and reads what comes until the server has ended its own, too: this.
+    pub(crate) fn half_close(mut self) -> Vec<u8> {
+        self.0.shutdown(Shutdown::Write).unwrap();
+        let mut rest = Vec::new();
+        if let Err(error) = self.0.read_to_end(&mut rest) {
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        }
+        rest
+    }
+
+    /// Closes with a reset rather than an end, which is what the system does if there is something
+    /// unread.
+    pub(crate) fn reset(self) {
+        assert_eq!(self.0.peek(&mut [0]).unwrap(), 1);
+    }
+}
+
+/// A frame, masked with a key of zeros.
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(len @ 0..=125), _) => frame.push(0x80 | len),
+        (_, Ok(len)) => {
+            frame.push(0x80 | 126);
+            frame.extend(len.to_be_bytes());
+        }
+        _ => {
+            frame.push(0x80 | 127);
+            frame.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
