@@ -182,7 +182,10 @@ impl Decoder {
                 (&mut [0, 0..=125], _) => return None,
                 (medium, rest) => (usize::from(u16::from_be_bytes(*medium)), rest, 2),
             },
-            _ => return None,
+            _ => match rest.split_first_chunk_mut()? {
+                (&mut [0, 0, 0, 0, 0, 0, _, _], _) => return None,
+                (long, rest) => (usize::try_from(u64::from_be_bytes(*long)).ok()?, rest, 8),
+            },
         };
         if len > self.max_message {
             return None;
