@@ -26,6 +26,7 @@ mod oracles {
     #[cfg(feature = "client")]
     pub mod round_trip;
 
+    mod answers;
     mod reader;
     mod reference;
     mod rules;

@@ -1,5 +1,5 @@
 //! Requests, from bytes however they are cut, and from fields that another server has parsed; and
-//! responses, whatever is put into them:
+//! responses, whatever is put into them (`answers`):
 //!
 //! * a request is accepted, handed over as plain HTTP, refused for a reason, or incomplete exactly as
 //!   an independent checker says (`rules`), after the same byte, with the same fields; what
@@ -8,9 +8,10 @@
 //! * every response reads back, with a parser of our own, as just what was put into it: no more
 //!   headers, no other body; 101 is the status of all acceptances and of nothing else.
 
-use sansocket::handshake::{HandshakeError, Head, Request, Response, ResponseError, accept_key};
+use sansocket::handshake::{HandshakeError, Head, Request, accept_key};
 use sansocket::{Buffer, Config, Origins};
 
+use super::answers::respond;
 use super::reader::{Reader, pieces};
 use super::rules::{self, Fields, Rules, Verdict};
 use super::sha1;
@@ -18,12 +19,15 @@ use super::sha1;
 const LISTED: [&str; 4] =
     ["https://example.com", "http://localhost:8080", "chrome-extension://abc", "null"];
 
+/// Requests shorter than this come in every way there is.
+const SHORT: usize = 256;
+
 pub fn check(data: &[u8]) {
     let mut reader = Reader::new(data);
     let mode = reader.byte();
     let (config, rules) = limits(mode % 8);
     match mode / 8 % 4 {
-        0 | 1 => bytes(&mut reader, mode & 8 != 0, &config, &rules),
+        0 | 1 => bytes(&mut reader, mode, &config, &rules),
         2 => fields(&mut reader, &config, &rules),
         _ => key(&mut reader),
     }
@@ -57,23 +61,32 @@ fn limits(choice: u8) -> (Config, Rules) {
 }
 
 /// A request as bytes.
-fn bytes(reader: &mut Reader<'_>, short: bool, config: &Config, rules: &Rules) {
+fn bytes(reader: &mut Reader<'_>, mode: u8, config: &Config, rules: &Rules) {
     let sizes = reader.sizes();
     let n = reader.byte();
     let mut answer = Reader::new(reader.bytes(n.into()));
-    let image = if short { expand(reader.rest()) } else { reader.rest().to_vec() };
+    let image = if mode & 8 != 0 { expand(reader.rest()) } else { reader.rest().to_vec() };
 
     let (verdict, after, fields) = rules::judge(&image, rules);
-    for sizes in [&[][..], &[1], &sizes] {
-        let pieces = pieces(&image, sizes);
-        compare(&verdict, after, &image, &Run::appended(pieces, config));
-        compare(&verdict, after, &image, &Run::read(&image, sizes, config));
+    let whole = Run::appended([&image[..]], config);
+    compare(&verdict, after, &image, &whole);
+    look(&verdict, &whole.parsed);
+    // What is short comes in all these ways, what is long in two of them.
+    let ways = [(false, &[][..]), (true, &[1]), (true, &sizes), (false, &[1]), (false, &sizes)];
+    let (first, n) = if image.len() < SHORT { (0, 5) } else { (mode / 32, 2) };
+    for (appended, sizes) in ways.into_iter().cycle().skip(first.into()).take(n) {
+        let run = match appended {
+            true => Run::appended(pieces(&image, sizes), config),
+            false => Run::read(&image, sizes, config),
+        };
+        compare(&verdict, after, &image, &run);
     }
     if let Some(fields) = fields {
-        let elsewhere = elsewhere(&fields, config);
-        compare_parsed(&verdict, &elsewhere.map(Some));
+        let elsewhere = elsewhere(&fields, config).map(Some);
+        compare_parsed(&verdict, &elsewhere);
+        look(&verdict, &elsewhere);
     }
-    respond(&Run::appended([&image[..]], config).parsed, &mut answer);
+    respond(&whole.parsed, &mut answer);
 }
 
 /// Fields that no parser of ours has seen.
@@ -93,7 +106,9 @@ fn fields(reader: &mut Reader<'_>, config: &Config, rules: &Rules) {
     }
     let fields = Fields { method, target, version, headers };
     let parsed = elsewhere(&fields, config).map(Some);
-    compare_parsed(&rules::judge_fields(&fields, rules), &parsed);
+    let verdict = rules::judge_fields(&fields, rules);
+    compare_parsed(&verdict, &parsed);
+    look(&verdict, &parsed);
     respond(&parsed, &mut answer);
 }
 
@@ -192,243 +207,33 @@ fn compare(verdict: &Verdict, after: usize, image: &[u8], run: &Run) {
 fn compare_parsed(verdict: &Verdict, parsed: &Parsed) {
     match (verdict, parsed) {
         (Verdict::Incomplete, Ok(None)) => {}
-        (Verdict::Accepted(wanted), Ok(Some(request))) => {
-            assert_eq!(of_head(request), *wanted);
-            let (path, query) = wanted.resource();
-            assert_eq!((request.path(), request.query()), (path, query));
-            assert_eq!(request.origin(), wanted.all("Origin").first().copied());
-            let offered = wanted.all("Sec-WebSocket-Protocol");
-            assert!(request.subprotocols().map(str::as_bytes).eq(rules::members(&offered)));
-            for (name, _) in &wanted.headers {
-                assert_eq!(request.header(name), wanted.all(name).first().copied());
-            }
-        }
+        (Verdict::Accepted(wanted), Ok(Some(request))) => assert_head(request, wanted),
         (Verdict::Plain(wanted), Err(HandshakeError::NotWebSocket(head))) => {
-            assert_eq!(of_head(head), *wanted);
+            assert_head(head, wanted);
         }
         (Verdict::Refused(why), Err(error)) => assert_eq!(format!("{error:?}"), *why),
         _ => panic!("{parsed:?} and not {verdict:?}"),
     }
 }
 
-fn of_head(head: &Head) -> Fields {
-    Fields {
-        method: head.method().into(),
-        target: head.target().into(),
-        version: head.version(),
-        headers: head.headers().map(|(name, value)| (name.into(), value.into())).collect(),
-    }
+fn assert_head(head: &Head, wanted: &Fields) {
+    let line = (head.method(), head.target(), head.version());
+    assert_eq!(line, (&*wanted.method, &*wanted.target, wanted.version));
+    let headers = wanted.headers.iter().map(|(name, value)| (&**name, &**value));
+    assert!(head.headers().eq(headers), "{head:?} and not {wanted:?}");
 }
 
-/// Makes a response of what became of the request.
-fn respond(parsed: &Parsed, answer: &mut Reader<'_>) {
-    let kind = answer.byte();
-    match parsed {
-        Ok(None) => {}
-        Ok(Some(request)) if kind & 1 == 0 => {
-            let key = std::str::from_utf8(request.header("Sec-WebSocket-Key").unwrap()).unwrap();
-            let response = request.accept();
-            let wanted = [
-                ("Upgrade", "websocket"),
-                ("Connection", "Upgrade"),
-                ("Sec-WebSocket-Accept", &sha1::accept_key(key)),
-            ];
-            assert!(response.headers().eq(wanted));
-            fill(choose(response, request, answer), 3, b"", answer);
-        }
-        Ok(Some(request)) => with_status(|status| request.reject(status), 300, answer),
-        Err(HandshakeError::NotWebSocket(_)) if kind & 1 != 0 => {
-            with_status(Response::new, 200, answer);
-        }
-        Err(error) => {
-            let response = error.response();
-            assert_eq!(response.status(), status(error));
-            let (fixed, body) = (response.headers().count(), format!("{error}\n"));
-            assert_read_back(&response, &[], body.as_bytes(), fixed);
-            fill(response, fixed, body.as_bytes(), answer);
-        }
-    }
-}
-
-/// A response of any status from `least` to 599.
-fn with_status(
-    make: impl Fn(u16) -> Result<Response, ResponseError>,
-    least: u16,
-    answer: &mut Reader<'_>,
-) {
-    let status = u16::from_be_bytes([answer.byte() % 4, answer.byte()]);
-    match make(status) {
-        Ok(response) => {
-            assert!((least..600).contains(&status) && response.status() == status);
-            fill(response, 1, b"", answer);
-        }
-        Err(error) => {
-            assert!(!(least..600).contains(&status));
-            assert_eq!(error, ResponseError::InvalidStatus(status));
-        }
-    }
-}
-
-/// Agrees to a subprotocol, perhaps one that was not offered.
-fn choose(mut response: Response, request: &Request, answer: &mut Reader<'_>) -> Response {
-    let offered: Vec<_> = request.subprotocols().collect();
-    let mut chosen = false;
-    for _ in 0..answer.below(3) {
-        let name = match answer.byte() {
-            n if n < 128 && !offered.is_empty() => {
-                offered[usize::from(n) % offered.len()].to_owned()
-            }
-            _ => text(answer),
-        };
-        match response.clone().subprotocol(&name) {
-            Ok(agreed) => {
-                assert!(!chosen && offered.contains(&&*name));
-                chosen = true;
-                response = agreed;
-            }
-            Err(error) => {
-                assert!(chosen || !offered.contains(&&*name));
-                assert_eq!(error, ResponseError::NotOffered);
-            }
-        }
-    }
-    response
-}
-
-/// Adds headers and a body, and reads it all back.
-fn fill(mut response: Response, fixed: usize, body: &[u8], answer: &mut Reader<'_>) {
-    const OURS: [&str; 8] = [
-        "connection",
-        "content-length",
-        "sec-websocket-accept",
-        "sec-websocket-extensions",
-        "sec-websocket-protocol",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    let own: Vec<_> =
-        response.headers().skip(fixed).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-    let mut added = own;
-    let mut body = body.to_vec();
-    while !answer.is_empty() {
-        let (op, name, value) = (answer.byte(), text(answer), text(answer));
-        let clean = !value.chars().any(|char| char != '\t' && char.is_ascii_control());
-        if op % 4 == 0 {
-            match response.clone().body(&value, name.as_bytes()) {
-                Ok(with_body) => {
-                    assert!(clean && !response.is_acceptance());
-                    response = with_body;
-                    added.retain(|header| !header.0.eq_ignore_ascii_case("content-type"));
-                    added.push(("Content-Type".into(), value));
-                    body = name.into_bytes();
-                }
-                Err(ResponseError::NoBody) => assert!(response.is_acceptance()),
-                Err(error) => assert!(!clean && error == ResponseError::InvalidHeader),
-            }
-            continue;
-        }
-        let ours = OURS.contains(&&*name.to_ascii_lowercase());
-        match response.clone().header(&name, &value) {
-            Ok(with_header) => {
-                assert!(!ours && clean && rules::is_token(name.as_bytes()));
-                response = with_header;
-                added.push((name, value));
-            }
-            Err(ResponseError::ReservedHeader) => assert!(ours),
-            Err(error) => {
-                assert!(!ours && (!clean || !rules::is_token(name.as_bytes())));
-                assert_eq!(error, ResponseError::InvalidHeader);
-            }
-        }
-    }
-    // A content type of ours may have been replaced.
-    let fixed = response.headers().count() - added.len();
-    assert_read_back(&response, &added, &body, fixed);
-}
-
-/// Up to 31 bytes of text, any characters, or something that is often right.
-fn text(answer: &mut Reader<'_>) -> String {
-    const COMMON: [&str; 12] = [
-        "Set-Cookie",
-        "X-A",
-        "a=b; Path=/",
-        "text/plain",
-        "Content-Length",
-        "upgrade",
-        "chat",
-        "é",
-        "x\r\nSet-Cookie: a",
-        "Content-Type",
-        "superchat",
-        "",
-    ];
-    let len = answer.byte();
-    match len {
-        0..128 => String::from_utf8_lossy(answer.bytes(usize::from(len % 32))).into_owned(),
-        _ => COMMON[usize::from(len) % COMMON.len()].into(),
-    }
-}
-
-fn assert_read_back(response: &Response, added: &[(String, String)], body: &[u8], fixed: usize) {
-    let bytes = response.to_bytes();
-    let (status, mut headers) = response_head(&bytes);
-    assert_eq!(status, response.status());
-    assert_eq!(status == 101, response.is_acceptance());
-    let length = headers.iter().filter(|header| header.0.eq_ignore_ascii_case("content-length"));
-    if response.is_acceptance() {
-        assert_eq!((length.count(), body), (0, &b""[..]));
-    } else {
-        assert!(length.eq([&("Content-Length".to_owned(), body.len().to_string())]));
-        headers.pop();
-        let closes = headers[0].1 == "close" || status == 426 && headers[0].1 == "close, Upgrade";
-        assert!(headers[0].0 == "Connection" && closes);
-    }
-    assert_eq!(response_body(&bytes), body);
-    assert!(headers.iter().map(|(name, value)| (&**name, &**value)).eq(response.headers()));
-    assert_eq!(&headers[fixed..], added);
-}
-
-/// Status and headers, of a response without a byte that should not be there (RFC 9112 §4, §5).
-fn response_head(bytes: &[u8]) -> (u16, Vec<(String, String)>) {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-    let head = std::str::from_utf8(&bytes[..end]).unwrap();
-    assert!(
-        !head.replace("\r\n", "").contains(|char| char != '\t' && char < ' ' || char == '\x7f')
-    );
-    let mut lines = head.split("\r\n");
-    let status_line = lines.next().unwrap();
-    let (status, phrase) = status_line.strip_prefix("HTTP/1.1 ").unwrap().split_once(' ').unwrap();
-    assert!(
-        status.len() == 3 && phrase.chars().all(|char| char == ' ' || char.is_ascii_alphabetic())
-    );
-    let headers = lines.map(|line| {
-        let (name, value) = line.split_once(": ").unwrap();
-        assert!(rules::is_token(name.as_bytes()));
-        (name.to_owned(), value.to_owned())
-    });
-    (status.parse().unwrap(), headers.collect())
-}
-
-fn response_body(bytes: &[u8]) -> Vec<u8> {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-    bytes[end + 4..].to_vec()
-}
-
-/// The table in the documentation of the errors.
-fn status(error: &HandshakeError) -> u16 {
-    use HandshakeError::*;
-
-    match error {
-        NotWebSocket(head) if head.version() != (1, 1) => 505,
-        NotWebSocket(head) if head.method() != "GET" => 405,
-        NotWebSocket(_) | UnsupportedVersion => 426,
-        TargetTooLong => 414,
-        HeadTooLarge => 431,
-        HttpVersion => 505,
-        Method => 405,
-        Origin => 403,
-        _ => 400,
+/// A closer look at what was accepted.
+fn look(verdict: &Verdict, parsed: &Parsed) {
+    let (Verdict::Accepted(wanted), Ok(Some(request))) = (verdict, parsed) else {
+        return;
+    };
+    assert_eq!((request.path(), request.query()), wanted.resource());
+    assert_eq!(request.origin(), wanted.all("Origin").first().copied());
+    let offered = wanted.all("Sec-WebSocket-Protocol");
+    assert!(request.subprotocols().map(str::as_bytes).eq(rules::members(&offered)));
+    for (name, _) in &wanted.headers {
+        assert_eq!(request.header(name), wanted.all(name).first().copied());
     }
 }
 
@@ -444,7 +249,7 @@ fn expand(bytes: &[u8]) -> Vec<u8> {
     expanded
 }
 
-const PHRASES: [&str; 64] = [
+const PHRASES: [&str; 65] = [
     "GET ",
     "/chat",
     " HTTP/1.1\r\n",
@@ -509,4 +314,5 @@ const PHRASES: [&str; 64] = [
     "X-Long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n",
     "X: y\r\nX: y\r\nX: y\r\nX: y\r\nX: y\r\nX: y\r\nX: y\r\nX: y\r\nX: y\r\nX: y\r\nX: y\r\nX: y\r\n",
     "POST ",
+    "HEAD",
 ];

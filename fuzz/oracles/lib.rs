@@ -12,6 +12,7 @@ pub mod header;
 #[cfg(feature = "client")]
 pub mod round_trip;
 
+mod answers;
 mod reader;
 mod reference;
 mod rules;

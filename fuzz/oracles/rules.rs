@@ -137,7 +137,7 @@ fn find_head(bytes: &[u8], max_head: usize) -> Found<'_> {
         if wrong {
             return Found::Wrong("Malformed", i + 1);
         }
-        if bytes[..=i].ends_with(b"\r\n\r\n") {
+        if bytes[i] == b'\n' && bytes[..=i].ends_with(b"\r\n\r\n") {
             return Found::Head(&bytes[start..i - 1], i + 1);
         }
         if i + 1 == max_head {
