@@ -156,15 +156,26 @@ fn plain_http_is_answered_with_a_status_from_200_to_599() {
 #[test]
 fn a_refusal_is_a_complete_response() {
     for (status, line) in [
+        (301, "301 Moved Permanently"),
         (302, "302 Found"),
+        (303, "303 See Other"),
+        (307, "307 Temporary Redirect"),
+        (308, "308 Permanent Redirect"),
         (400, "400 Bad Request"),
         (401, "401 Unauthorized"),
         (403, "403 Forbidden"),
         (404, "404 Not Found"),
+        (405, "405 Method Not Allowed"),
+        (408, "408 Request Timeout"),
+        (410, "410 Gone"),
+        (414, "414 URI Too Long"),
         (418, "418 "),
         (429, "429 Too Many Requests"),
+        (431, "431 Request Header Fields Too Large"),
         (500, "500 Internal Server Error"),
+        (502, "502 Bad Gateway"),
         (503, "503 Service Unavailable"),
+        (505, "505 HTTP Version Not Supported"),
         (599, "599 "),
     ] {
         let response = request(&[]).reject(status).unwrap();

@@ -210,7 +210,8 @@ pub(super) fn find_end(
         Some(first) if is_tchar(*first) => {}
         Some(_) => return Err(HandshakeError::Malformed),
     }
-    for end in input.scanned() + 1..=bytes.len() {
+    for last in input.scanned()..bytes.len() {
+        let end = last + 1;
         match bytes.get(..end).unwrap_or_default() {
             [.., b'\r', b'\n', b'\r', b'\n'] => return Ok(Some(end)),
             [.., b'\r', b'\n'] => {}

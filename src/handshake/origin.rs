@@ -113,6 +113,7 @@ mod tests {
             ("http://example.com:8080", "example.com:8080", true),
             ("http://[::1]:9001", "[::1]:9001", true),
             ("http://[::1]", "[::1]", true),
+            ("http://[::ffff:192.0.2.1]", "[::ffff:192.0.2.1]", true),
             ("http://example.com", "example.com:8080", false),
             ("http://example.com:8080", "example.com", false),
             ("https://example.com", "example.com:80", false),
@@ -132,6 +133,7 @@ mod tests {
             ("http://[::1", "[::1", false),
             ("http://::1", "::1", false),
             ("http://[]", "[]", false),
+            ("http://[::g]", "[::g]", false),
         ];
         for (origin, host, allowed) in rows {
             let policy = Origins::SameHost;
