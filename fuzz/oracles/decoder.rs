@@ -210,8 +210,9 @@ struct Inputs {
 impl Inputs {
     /// Takes in a piece, or the front of it: how much.
     fn take(&mut self, mut piece: &[u8]) -> usize {
-        if self.way == Way::Shared && self.own.is_none() {
+        if self.way == Way::Shared {
             self.make_noise();
+            self.resume(piece.len());
         }
         let all = piece.len();
         let way = self.way;
@@ -228,6 +229,17 @@ impl Inputs {
                 space[..n].copy_from_slice(&piece[..n]);
                 input.filled(n);
                 n
+            }
+        }
+    }
+
+    /// A short rest may be taken back, or stay where it is.
+    fn resume(&mut self, whether: usize) {
+        if let Some(own) = self.own.as_mut().filter(|_| whether & 1 == 0) {
+            let unread = own.unread().to_vec();
+            assert_eq!(self.shared.resume(own).unread(), unread);
+            if own.is_empty() {
+                self.own = None;
             }
         }
     }
