@@ -1,10 +1,12 @@
 //! One direction: bytes in, frames undone, events out.
 //!
-//! A whole, unfragmented frame takes the fast path: header, unmask, hand out, no state touched.
-//! The general machine serves everything else. Whatever the segmentation of the input, the
+//! A whole, unfragmented frame takes the fast path, see `whole`: header, unmask, hand out, no state
+//! touched. The general machine serves everything else. Whatever the segmentation of the input, the
 //! events are the same, and every fault is found at the first byte that proves it.
 //!
 //! Once the peer has closed or has failed, the decoder is inert: it reports the same end for ever.
+
+mod whole;
 
 use std::ops::Range;
 
@@ -102,15 +104,6 @@ impl Decoder {
         }
     }
 
-    /// The fast path: a message in one frame that lies in the buffer whole.
-    #[inline(always)]
-    pub(crate) fn find_whole(&self, input: &mut Buffer) -> Option<Found> {
-        match self.state {
-            State::Ready => self.whole_message(input),
-            _ => None,
-        }
-    }
-
     /// The message that was found; this is where text is checked as a whole.
     #[inline]
     pub(crate) fn message<'b>(
@@ -162,46 +155,6 @@ impl Decoder {
 
     pub(crate) fn is_mid_message(&self) -> bool {
         self.state == State::Busy
-    }
-
-    #[inline(always)]
-    fn whole_message(&self, input: &mut Buffer) -> Option<Found> {
-        let start = input.position();
-        let (&mut [first, second], rest) = input.unread_mut().split_first_chunk_mut()?;
-        let kind = match first {
-            0x81 => Opcode::Text,
-            0x82 => Opcode::Binary,
-            _ => return None,
-        };
-        if (second & 0x80 != 0) != self.masked {
-            return None;
-        }
-        let (len, rest, extended) = match second & 0x7f {
-            short @ 0..=125 => (usize::from(short), rest, 0),
-            126 => match rest.split_first_chunk_mut()? {
-                (&mut [0, 0..=125], _) => return None,
-                (medium, rest) => (usize::from(u16::from_be_bytes(*medium)), rest, 2),
-            },
-            _ => match rest.split_first_chunk_mut()? {
-                (&mut [0, 0, 0, 0, 0, 0, _, _], _) => return None,
-                (long, rest) => (usize::try_from(u64::from_be_bytes(*long)).ok()?, rest, 8),
-            },
-        };
-        if len > self.max_message {
-            return None;
-        }
-        let header = if self.masked {
-            let (key, rest) = rest.split_first_chunk_mut()?;
-            mask::apply(rest.get_mut(..len)?, *key);
-            2 + extended + 4
-        } else {
-            rest.get(..len)?;
-            2 + extended
-        };
-        input.consume(header + len);
-        input.note_frame(header + len);
-        let payload = start + header..start + header + len;
-        Some(Found { kind, payload, mid_message: false })
     }
 
     /// The general machine.
