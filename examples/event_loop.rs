@@ -26,8 +26,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_secs(2);
 /// How often deadlines are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
-/// Reads per turn of a connection, so that a busy one leaves time to the others.
-const READS: usize = 16;
+/// Reads and writes per turn of a connection, so that a busy one leaves time to the others.
+const STEPS: usize = 16;
+/// Answers of so many bytes are written before more is read.
+const ENOUGH: usize = 256 * 1024;
 
 /// From this length on a message is written from where it lies, rather than copied behind others.
 const LONG: usize = 8 * 1024;
@@ -36,8 +38,8 @@ fn main() -> ExitCode {
     shared::run(|| {
         let args = Args::parse(&["--broadcast"])?;
         let max_message = args.max_message.unwrap_or(1024 * 1024);
-        // Whatever one read completes must fit into the queue.
-        let max_queue = max_message.saturating_add(256 * 1024);
+        // Whatever one read completes must fit into the queue, too.
+        let max_queue = max_message.saturating_add(2 * ENOUGH);
         let config = Config::builder().max_message(max_message).max_queue(max_queue).build()?;
         let cannot = about(format!("cannot listen at {}", args.address));
         let listener = std::net::TcpListener::bind(&args.address).map_err(cannot)?;
@@ -241,12 +243,8 @@ impl Client {
             None => &mut shared,
         };
         let mut turn = Turn::Unfinished;
-        for _ in 0..READS {
-            turn = match self.flush(server) {
-                Ok(true) if self.readable => self.read(input, server).unwrap_or(Turn::Gone),
-                Ok(_) => Turn::Over,
-                Err(_) => Turn::Gone,
-            };
+        for _ in 0..STEPS {
+            turn = self.step(input, server).unwrap_or(Turn::Gone);
             if turn != Turn::Unfinished {
                 break;
             }
@@ -264,6 +262,22 @@ impl Client {
         };
         server.input = shared;
         turn
+    }
+
+    /// Reads as long as there is something to read, and then writes: the fewer the writes, the less often
+    /// the peer has to be woken.
+    fn step(&mut self, input: &mut Buffer, server: &mut Server) -> io::Result<Turn> {
+        let waiting = match &self.stage {
+            Stage::Open(connection) => connection.pending().len(),
+            _ => 0,
+        };
+        if self.readable && waiting < ENOUGH {
+            return self.read(input, server);
+        }
+        match self.flush(server)? && self.readable {
+            true => Ok(Turn::Unfinished),
+            false => Ok(Turn::Over),
+        }
     }
 
     /// Sends what everybody is told.
@@ -284,18 +298,18 @@ impl Client {
     }
 
     fn read(&mut self, input: &mut Buffer, server: &mut Server) -> io::Result<Turn> {
-        let Server { config, broadcast, now, .. } = server;
         let room = input.space().len();
         match input.read_from(&mut self.stream) {
-            Ok(0) => return Ok(Turn::Gone),
+            Ok(0) => return self.flush(server).map(|_| Turn::Gone),
             // Less than there was room for: that was all, and what comes next is an event.
             Ok(n) => self.readable = n == room || self.ended,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.readable = false;
-                return Ok(Turn::Over);
+                return Ok(Turn::Unfinished);
             }
             Err(error) => return Err(error),
         }
+        let Server { config, broadcast, now, .. } = server;
         if let Stage::Handshake = self.stage {
             self.stage = handshake(&mut self.stream, input, config)?;
             if let Stage::Lingering = self.stage {
@@ -305,7 +319,9 @@ impl Client {
         match &mut self.stage {
             Stage::Handshake => {}
             Stage::Open(connection) => {
-                answer(connection, input, &mut self.stream, broadcast.as_mut());
+                // More is to come, and will be answered with this in one write.
+                let stream = (!self.readable).then_some(&mut self.stream);
+                answer(connection, input, stream, broadcast.as_mut());
                 self.due = connection.tick(*now).unwrap_or(Some(*now));
             }
             Stage::Lingering => input.consume(usize::MAX),
@@ -395,7 +411,7 @@ fn accept(request: &Request) -> Response {
 fn answer(
     connection: &mut Connection,
     input: &mut Buffer,
-    stream: &mut TcpStream,
+    mut stream: Option<&mut TcpStream>,
     mut broadcast: Option<&mut Vec<Prepared>>,
 ) {
     // An error has queued its Close frame already.
@@ -403,11 +419,12 @@ fn answer(
         let Event::Message(message) = event else {
             continue; // pings and Closes are answered by themselves
         };
-        match &mut broadcast {
-            Some(everybody) => everybody.push(Prepared::new(message)),
-            // Refused only after a Close: the queue was empty, and has room for one read.
-            None if message.as_bytes().len() < LONG => _ = connection.send(message),
-            None => _ = connection.send_through(stream, message),
+        let long = message.as_bytes().len() >= LONG;
+        // Refused only after a Close: the queue has room for one read.
+        match (&mut broadcast, &mut stream) {
+            (Some(everybody), _) => everybody.push(Prepared::new(message)),
+            (None, Some(stream)) if long => _ = connection.send_through(*stream, message),
+            _ => _ = connection.send(message),
         }
     }
 }

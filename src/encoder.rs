@@ -290,15 +290,22 @@ impl Encoder {
     /// The same, inline for the hot path.
     #[inline(always)]
     fn append(&mut self, opcode: Opcode, payload: &[u8]) {
-        // The shortest header does without a detour through memory.
-        if let (Ok(len @ 0..=125), false) = (u8::try_from(payload.len()), self.masks()) {
-            let header = [0x80 | opcode as u8, len];
-            self.make_room(header.len() + payload.len());
-            self.queue.extend_from_slice(&header);
-            self.queue.extend_from_slice(payload);
-        } else {
-            self.append_any(opcode, payload);
+        // Short headers do without a detour through memory.
+        match (u8::try_from(payload.len()), u16::try_from(payload.len()), self.masks()) {
+            (Ok(len @ 0..=125), _, false) => self.append_both([0x80 | opcode as u8, len], payload),
+            (_, Ok(len), false) => {
+                let [high, low] = len.to_be_bytes();
+                self.append_both([0x80 | opcode as u8, 126, high, low], payload);
+            }
+            _ => self.append_any(opcode, payload),
         }
+    }
+
+    #[inline(always)]
+    fn append_both<const N: usize>(&mut self, header: [u8; N], payload: &[u8]) {
+        self.make_room(N + payload.len());
+        self.queue.extend_from_slice(&header);
+        self.queue.extend_from_slice(payload);
     }
 
     fn append_any(&mut self, opcode: Opcode, payload: &[u8]) {
