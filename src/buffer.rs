@@ -27,7 +27,8 @@ use memory::{LARGE_READ, LONG_FRAME, SMALL_READ};
 ///
 /// A new buffer holds no memory. The first read gets 4 KiB; room grows up to 64 KiB a read while
 /// reads come back full, and beyond that only with an unfinished message: to at most twice
-/// what arrived of it, plus 64 KiB. Memory that is not used for a while is given back.
+/// what arrived of it, plus 64 KiB. Frames of 16 KiB and more are read one at a time, the next in
+/// the room that the last has taken. Memory that is not used for a while is given back.
 ///
 /// ```
 /// use sansocket::{Buffer, Config, Connection, Event, Message};

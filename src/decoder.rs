@@ -349,3 +349,24 @@ fn close(payload: &[u8], mid_message: bool) -> Result<Close<'_>, ProtocolError> 
     let reason = utf8::whole(reason).ok_or(ProtocolError::InvalidCloseReason)?;
     Ok(Close { code, reason, mid_message })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    // FR-24: each byte once as it comes, and never from the beginning
+    #[test]
+    fn text_in_pieces_is_checked_from_where_the_check_ended() {
+        let mut decoder = Decoder::new(Role::Server, &Config::default());
+        let mut input = Buffer::new();
+        input.extend(b"\x81\x8a\0\0\0\0");
+        let mut checked = vec![];
+        for byte in "aé€🎉".bytes().take(9) {
+            input.extend(&[byte]);
+            assert!(decoder.find(&mut input).unwrap().is_none());
+            checked.push(decoder.text);
+        }
+        assert_eq!(checked, [1, 1, 3, 3, 3, 6, 6, 6, 6]);
+    }
+}

@@ -136,3 +136,20 @@ fn a_queue_with_a_pong_before_it_is_kept() {
     output.extend(session.output());
     assert_eq!(wire::parse(&output), [wire::plain(PONG, b"?"), wire::plain(BINARY, &[1; 3000])]);
 }
+
+// RE-01: a queue that was large once does not stay so
+#[test]
+fn memory_that_is_not_needed_is_given_back() {
+    for (len, kept) in [(60_000, true), (70_000, false)] {
+        let mut session = Session::new();
+        session.connection.send(&vec![7; len]).unwrap();
+        session.output();
+        for _ in 0..1000 {
+            session.connection.send("short").unwrap();
+            session.output();
+        }
+        let mut spare = vec![];
+        session.connection.reclaim_queue(&mut spare);
+        assert_eq!(spare.capacity() >= len, kept, "{} of {len}", spare.capacity());
+    }
+}
