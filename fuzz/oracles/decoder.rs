@@ -41,7 +41,7 @@ pub fn check(data: &[u8]) {
 
     let reading = reference::read(&bytes, !setup.client, setup.limit);
     let outcome = setup.run(&bytes, &[], Way::Extend, &reading);
-    let one = if bytes.len() < 4096 { 1 } else { 97 };
+    let one = if bytes.len() < 512 { 1 } else { (bytes.len() / 64).max(97) };
     for (sizes, way) in [(&[one][..], ways), (&sizes, ways / 4), (&[], ways / 16)] {
         let way = [Way::Extend, Way::Read, Way::Space, Way::Shared][usize::from(way % 4)];
         assert_eq!(setup.run(&bytes, sizes, way, &reading), outcome, "{sizes:?} {way:?}");
@@ -211,7 +211,9 @@ impl Inputs {
     /// Takes in a piece, or the front of it: how much.
     fn take(&mut self, mut piece: &[u8]) -> usize {
         if self.way == Way::Shared {
-            self.make_noise();
+            if self.own.is_none() {
+                self.make_noise();
+            }
             self.resume(piece.len());
         }
         let all = piece.len();

@@ -64,7 +64,7 @@ pub struct Reading {
 impl Reading {
     /// How many events are known after `n` bytes, and the fault if one is.
     pub fn after(&self, n: usize) -> (usize, Option<ProtocolError>) {
-        let events = self.events.iter().take_while(|event| event.0 <= n).count();
+        let events = self.events.partition_point(|event| event.0 <= n);
         match self.end {
             End::Failed(at, error) if at <= n => (events, Some(error)),
             _ => (events, None),

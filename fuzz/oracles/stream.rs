@@ -83,7 +83,11 @@ fn filler(reader: &mut Reader<'_>, len: usize) -> Vec<u8> {
         6 => "aé€🎉".as_bytes(),
         _ => b"ok\xff",
     };
-    pattern.iter().copied().cycle().skip(usize::from(kind / 64)).take(len).collect()
+    let skip = usize::from(kind / 64);
+    let mut filler = pattern.repeat((skip + len).div_ceil(pattern.len()));
+    filler.drain(..skip);
+    filler.truncate(len);
+    filler
 }
 
 /// The body of a Close frame, right or wrong.
