@@ -30,12 +30,17 @@ pub fn draw() -> Result<(), String> {
         "receive 1 KiB ASCII text",
         "receive 1 KiB Japanese text",
         "receive 16 KiB binary",
+        "receive 1 MiB binary",
+        "send 125 B binary",
+        "broadcast 1 KiB binary",
     ];
     let tcp = [
         "echo 64 B, 1 in flight, 20 connections",
         "echo 64 B, 16 in flight, 20 connections",
         "echo 16 KiB, 1 in flight, 20 connections",
+        "echo 64 KiB, 16 in flight, 20 connections",
         "echo 64 B, 1 in flight, 5000 connections",
+        "broadcast 1 KiB to 5000",
     ];
     let idle = ["memory of each of 5000 connections"];
     chart("memory", "memory", "In memory: nanoseconds per message", &memory, 0, true)?;

