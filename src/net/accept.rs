@@ -49,8 +49,9 @@ pub fn accept<S: Transport>(stream: S, config: impl Borrow<Config>) -> Result<Ha
 /// use std::net::TcpStream;
 /// use sansocket::{Buffer, Config, handshake::Request, net};
 ///
-/// # fn parsed_elsewhere() -> (TcpStream, Vec<(String, Vec<u8>)>, Vec<u8>) { todo!() }
-/// let (mut stream, headers, rest) = parsed_elsewhere();
+/// # type Parsed = (TcpStream, Vec<(String, Vec<u8>)>, Vec<u8>);
+/// # fn example(parsed_elsewhere: Parsed) -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut stream, headers, rest) = parsed_elsewhere;
 /// let config = Config::default();
 /// let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
 /// let request = Request::new("GET", "/chat", (1, 1), headers, &config)?;
@@ -59,7 +60,8 @@ pub fn accept<S: Transport>(stream: S, config: impl Borrow<Config>) -> Result<Ha
 /// input.extend(&rest);
 /// let (sender, receiver) = net::open(stream, input, &config)?;
 /// # let _ = (sender, receiver);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Errors
@@ -147,8 +149,8 @@ impl<S: Transport> Incoming<S> {
 /// use std::net::TcpStream;
 /// use sansocket::{Config, net::Pending};
 ///
-/// # fn stream() -> TcpStream { todo!() }
-/// let pending = Pending::read(stream(), Config::default())?;
+/// # fn example(stream: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+/// let pending = Pending::read(stream, Config::default())?;
 /// let request = pending.request();
 /// if request.path() != "/chat" {
 ///     let response = request.reject(404)?;
@@ -157,7 +159,8 @@ impl<S: Transport> Incoming<S> {
 /// let response = request.accept().subprotocol("chat")?.header("Set-Cookie", "seen=1")?;
 /// let (sender, receiver) = pending.accept(response)?;
 /// # let _ = (sender, receiver);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok(())
+/// # }
 /// ```
 pub struct Pending<S> {
     stream: S,
