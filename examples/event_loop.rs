@@ -249,6 +249,10 @@ impl Client {
                 break;
             }
         }
+        // Who sends without end is answered, too.
+        if turn == Turn::Unfinished && self.flush(server).is_err() {
+            turn = Turn::Gone;
+        }
         self.reclaim(server);
         self.input = match own {
             Some(own) if !own.is_empty() => Some(own),
@@ -265,18 +269,22 @@ impl Client {
     }
 
     /// Reads as long as there is something to read, and then writes: the fewer the writes, the less often
-    /// the peer has to be woken.
+    /// the peer has to be woken. When the peer has ended its side, all is written before that is seen.
     fn step(&mut self, input: &mut Buffer, server: &mut Server) -> io::Result<Turn> {
-        let waiting = match &self.stage {
-            Stage::Open(connection) => connection.pending().len(),
-            _ => 0,
-        };
-        if self.readable && waiting < ENOUGH {
+        let most = if self.ended { 0 } else { ENOUGH };
+        if self.readable && self.queued() <= most {
             return self.read(input, server);
         }
         match self.flush(server)? && self.readable {
             true => Ok(Turn::Unfinished),
             false => Ok(Turn::Over),
+        }
+    }
+
+    fn queued(&self) -> usize {
+        match &self.stage {
+            Stage::Open(connection) => connection.queued(),
+            _ => 0,
         }
     }
 
@@ -300,7 +308,11 @@ impl Client {
     fn read(&mut self, input: &mut Buffer, server: &mut Server) -> io::Result<Turn> {
         let room = input.space().len();
         match input.read_from(&mut self.stream) {
-            Ok(0) => return self.flush(server).map(|_| Turn::Gone),
+            Ok(0) if self.queued() == 0 => return Ok(Turn::Gone),
+            Ok(0) => {
+                self.ended = true;
+                return Ok(Turn::Unfinished);
+            }
             // Less than there was room for: that was all, and what comes next is an event.
             Ok(n) => self.readable = n == room || self.ended,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {

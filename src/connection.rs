@@ -96,6 +96,7 @@ impl Connection {
     ///
     /// The peer's first fault, after all that was complete before it; the Close frame that answers
     /// it is queued then. From then on the same error again.
+    // Always: handed over in memory, an event costs more than all the rest.
     #[inline(always)]
     pub fn next_event<'b>(
         &mut self,
@@ -235,6 +236,22 @@ impl Connection {
     #[inline]
     pub fn pending(&self) -> &[u8] {
         self.encoder.pending()
+    }
+
+    /// How many bytes wait to be written, headers and control frames included: all of them, while
+    /// [`pending`](Self::pending) may end before a pong that overtakes the rest.
+    ///
+    /// ```
+    /// use sansocket::{Config, Connection};
+    ///
+    /// let mut connection = Connection::server(Config::default());
+    /// connection.send("hello")?;
+    /// assert_eq!(connection.queued(), 2 + 5);
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.encoder.queued()
     }
 
     /// Says that the first `n` bytes of [`pending`](Self::pending) were written.

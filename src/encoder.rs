@@ -6,6 +6,7 @@
 //! peer that never reads costs nothing. After a Close frame nothing but a pong is taken.
 
 mod through;
+mod urgent;
 
 use crate::close::CloseCode;
 use crate::config::{Config, Role};
@@ -14,9 +15,7 @@ use crate::frame::{Header, HeaderBytes, MAX_CONTROL, Opcode};
 use crate::mask;
 use crate::message::{Close, Event};
 use crate::prepared::Prepared;
-
-/// A pong joins the queue as long as no more bytes than this wait.
-const SHORT_QUEUE: usize = 1024;
+use urgent::Urgent;
 
 /// An empty queue gives back more memory than this, if most of it is not needed for a while.
 const LARGE_QUEUE: usize = 64 * 1024;
@@ -35,16 +34,6 @@ pub(crate) struct Encoder {
     /// Times in a row that most of the memory was not needed.
     spare: u8,
     urgent: Option<Box<Urgent>>,
-}
-
-/// Control frames that overtake the queue.
-#[derive(Debug, Default)]
-struct Urgent {
-    pong: Option<Vec<u8>>,
-    ping: bool,
-    /// The one that is being written.
-    frame: Vec<u8>,
-    sent: usize,
 }
 
 impl Encoder {
@@ -147,16 +136,6 @@ impl Encoder {
         self.closed
     }
 
-    /// A ping without payload, as soon as possible.
-    pub(crate) fn keepalive_ping(&mut self) {
-        if self.is_short() {
-            self.push(Opcode::Ping, &[]);
-        } else {
-            self.urgent.get_or_insert_default().ping = true;
-            self.promote();
-        }
-    }
-
     /// Bytes to write next. Not necessarily all there are.
     #[inline]
     pub(crate) fn pending(&self) -> &[u8] {
@@ -189,9 +168,10 @@ impl Encoder {
         }
     }
 
-    /// Whether [`pending`](Self::pending) is not all there is, since a pong waits to overtake it.
-    pub(crate) fn is_urgent(&self) -> bool {
-        self.urgent.is_some()
+    /// How many bytes wait, those that overtake included.
+    pub(crate) fn queued(&self) -> usize {
+        let urgent = self.urgent.as_ref().map_or(0, |urgent| self.waiting(urgent));
+        self.queue.len() - self.sent + urgent
     }
 
     /// Whether messages may still be sent.
@@ -252,19 +232,6 @@ impl Encoder {
         self.reclaim(&mut Vec::new());
     }
 
-    /// Answers a ping.
-    pub(crate) fn pong(&mut self, payload: &[u8]) {
-        if self.is_short() {
-            self.push(Opcode::Pong, payload);
-        } else {
-            let pong = &mut self.urgent.get_or_insert_default().pong;
-            let pong = pong.get_or_insert_default();
-            pong.clear();
-            pong.extend_from_slice(payload);
-            self.promote();
-        }
-    }
-
     fn push_close(&mut self, code: Option<CloseCode>, reason: &str) {
         if std::mem::replace(&mut self.closed, true) {
             return;
@@ -276,10 +243,6 @@ impl Encoder {
                 self.push(Opcode::Close, &[&code, reason.as_bytes()].concat());
             }
         }
-    }
-
-    fn is_short(&self) -> bool {
-        self.urgent.is_none() && self.queue.len() - self.sent <= SHORT_QUEUE
     }
 
     /// Queues a frame, whatever the limit.
@@ -357,49 +320,5 @@ impl Encoder {
         self.queue.clear();
         self.sent = 0;
         self.boundary = 0;
-    }
-
-    /// At a frame boundary, lets what is urgent go first.
-    fn promote(&mut self) {
-        let boundary = self.find_boundary();
-        let at_boundary = boundary == self.sent;
-        let Some(urgent) = &mut self.urgent else {
-            return;
-        };
-        if !urgent.frame.is_empty() || !at_boundary {
-            return;
-        }
-        let (opcode, payload) = match (urgent.pong.take(), std::mem::take(&mut urgent.ping)) {
-            (Some(payload), ping) => {
-                urgent.ping = ping;
-                (Opcode::Pong, payload)
-            }
-            (None, true) => (Opcode::Ping, Vec::new()),
-            (None, false) => {
-                self.urgent = None;
-                return;
-            }
-        };
-        let (header, key) = self.header(opcode, payload.len());
-        let mut frame = [header.as_ref(), &payload].concat();
-        if let (Some(key), Some(payload)) = (key, frame.get_mut(header.as_ref().len()..)) {
-            mask::apply(payload, key);
-        }
-        if let Some(urgent) = &mut self.urgent {
-            urgent.frame = frame;
-        }
-    }
-
-    /// The first boundary between frames that is not yet passed. Each frame is walked once.
-    fn find_boundary(&mut self) -> usize {
-        while self.boundary < self.sent {
-            let rest = self.queue.get(self.boundary..).unwrap_or_default();
-            self.boundary += match Header::decode(rest) {
-                Ok(Some((header, len))) => len + usize::try_from(header.len).unwrap_or(rest.len()),
-                // Not to happen: these are frames of our own making.
-                _ => rest.len(),
-            };
-        }
-        self.boundary
     }
 }

@@ -44,7 +44,8 @@ impl Buffer {
         };
         let room = self.bytes.len() - self.filled;
         // What has to move anyway moves while it is small.
-        let must_move = self.wanted > room && self.live() + self.wanted <= self.bytes.len();
+        let live_then = self.live().saturating_add(self.wanted);
+        let must_move = self.wanted > room && live_then <= self.bytes.len();
         if room >= needed && !must_move {
             return;
         }

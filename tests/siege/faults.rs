@@ -1,6 +1,7 @@
 //! Peers that go away, or nearly do.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,9 +31,8 @@ fn states() -> Vec<(bool, Vec<u8>)> {
     ]
 }
 
-// R-147, CL-21: a stream that ends, in every state, ends the connection, and only that
-#[test]
-fn a_half_closed_stream_is_closed_in_every_state() {
+/// Lets clients go away in every state, beside one that stays; afterwards nothing is left of them.
+fn go_away(leave: impl Fn(Client, bool)) {
     for example in BOTH {
         let server = Server::start(example);
         let idle = server.idle();
@@ -40,10 +40,7 @@ fn a_half_closed_stream_is_closed_in_every_state() {
         for (opens, bytes) in states() {
             let mut client = Client::connect(server.address);
             client.write(&bytes);
-            if opens {
-                client.read_head();
-            }
-            client.half_close();
+            leave(client, opens);
         }
         bystander.assert_echoes();
         bystander.close();
@@ -51,24 +48,66 @@ fn a_half_closed_stream_is_closed_in_every_state() {
     }
 }
 
+// R-147, CL-21: a stream that ends, in every state, ends the connection, and only that
+#[test]
+fn a_half_closed_stream_is_closed_in_every_state() {
+    go_away(|mut client, opens| {
+        if opens {
+            client.read_head();
+        }
+        client.half_close();
+    });
+}
+
 // CL-21: and so does one that is reset, or closed without a word
 #[test]
 fn a_reset_ends_the_connection_in_every_state() {
-    for example in BOTH {
-        let server = Server::start(example);
-        let idle = server.idle();
-        let mut bystander = Client::open(server.address);
-        for (opens, bytes) in states() {
-            let mut client = Client::connect(server.address);
-            client.write(&bytes);
-            match opens {
-                true => client.reset(),
-                false => drop(client),
+    go_away(|client, opens| match opens {
+        true => client.reset(),
+        false => drop(client),
+    });
+}
+
+/// Sends `frames` and ends its side while the answers are read slowly: how many bytes of them.
+fn read_slowly(example: &str, args: &[&str], frames: &[u8]) -> usize {
+    let server = Server::start_with(example, args);
+    let mut client = Client::open(server.address);
+    let mut sender = client.0.try_clone().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            sender.write_all(frames).unwrap();
+            sender.shutdown(Shutdown::Write).unwrap();
+        });
+        thread::sleep(Duration::from_millis(300));
+        let (mut answers, mut piece) = (0, vec![0; 256 * 1024]);
+        loop {
+            match client.0.read(&mut piece).unwrap() {
+                0 => return answers,
+                n => answers += n,
             }
+            thread::sleep(Duration::from_millis(2));
         }
-        bystander.assert_echoes();
-        bystander.close();
-        server.wait_for_files(idle);
+    })
+}
+
+// what was received before the end is answered, however slowly the answers are read
+#[test]
+fn a_peer_that_has_ended_its_side_gets_all_answers() {
+    let frames = frame(BINARY, &[7; 60_000]).repeat(500);
+    for example in BOTH {
+        assert_eq!(read_slowly(example, &[], &frames), 500 * 60_004, "{example}");
+    }
+}
+
+// R-159, RE-06: pings between messages overtake answers, and none of those is lost
+#[test]
+fn pings_between_messages_displace_no_answer() {
+    let frames = [frame(BINARY, &[7; 1000]), frame(PING, b"?")].concat().repeat(20_000);
+    for example in BOTH {
+        let answers = read_slowly(example, &["--max-message", "1000"], &frames);
+        // Of the pongs some are replaced by later ones.
+        let messages = 20_000 * 1004;
+        assert!((messages..=messages + 20_000 * 3).contains(&answers), "{example}: {answers}");
     }
 }
 

@@ -20,7 +20,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(example: &str) -> Self {
-        Self::spawn(Command::new(path(example)))
+        Self::spawn(Command::new(path(example)), &[])
+    }
+
+    /// With arguments of its own.
+    pub(crate) fn start_with(example: &str, args: &[&str]) -> Self {
+        Self::spawn(Command::new(path(example)), args)
     }
 
     /// With no more than this many open files.
@@ -28,11 +33,11 @@ impl Server {
         let mut command = Command::new("sh");
         let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
         command.arg("-c").arg(script).arg(path(example));
-        Self::spawn(command)
+        Self::spawn(command, &[])
     }
 
-    fn spawn(mut command: Command) -> Self {
-        command.arg("127.0.0.1:0").stdout(Stdio::piped()).stderr(Stdio::null());
+    fn spawn(mut command: Command, args: &[&str]) -> Self {
+        command.arg("127.0.0.1:0").args(args).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
