@@ -4,17 +4,14 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::common::wire::{self, CLOSE, TEXT};
+
 /// Long enough for any machine, and shorter than the keepalive, which would end in the end whatever hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
-
-pub(crate) const TEXT: u8 = 0x81;
-pub(crate) const BINARY: u8 = 0x82;
-pub(crate) const CLOSE: u8 = 0x88;
-pub(crate) const PING: u8 = 0x89;
 
 pub(crate) struct Client(pub(crate) TcpStream);
 
@@ -53,14 +50,14 @@ impl Client {
     }
 
     pub(crate) fn assert_echoes(&mut self) {
-        self.write(&frame(TEXT, b"hello"));
+        self.write(&wire::client(TEXT, b"hello"));
         let mut echo = [0; 7];
         self.0.read_exact(&mut echo).unwrap();
         assert_eq!(echo, *b"\x81\x05hello");
     }
 
     pub(crate) fn close(mut self) {
-        self.write(&frame(CLOSE, &[3, 0xe8]));
+        self.write(&wire::client(CLOSE, &[3, 0xe8]));
         let mut answer = Vec::new();
         self.0.read_to_end(&mut answer).unwrap();
         assert_eq!(answer, b"\x88\x02\x03\xe8");
@@ -81,23 +78,4 @@ impl Client {
     pub(crate) fn reset(self) {
         assert_eq!(self.0.peek(&mut [0]).unwrap(), 1);
     }
-}
-
-/// A frame, masked with a key of zeros.
-pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-        (Ok(len @ 0..=125), _) => frame.push(0x80 | len),
-        (_, Ok(len)) => {
-            frame.push(0x80 | 126);
-            frame.extend(len.to_be_bytes());
-        }
-        _ => {
-            frame.push(0x80 | 127);
-            frame.extend((payload.len() as u64).to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    frame.extend(payload);
-    frame
 }

@@ -5,7 +5,8 @@ use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{BINARY, CLOSE, Client, PING, REQUEST, TEXT, frame};
+use crate::client::{Client, REQUEST};
+use crate::common::wire::{BINARY, CLOSE, PING, TEXT, client as frame};
 use crate::server::{BOTH, Server};
 
 /// What a client may have sent when it goes away, and whether it was enough for a handshake.

@@ -7,6 +7,8 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod client;
+#[path = "../common/mod.rs"]
+mod common;
 mod faults;
 mod server;
 mod soak;

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{BINARY, Client, PING, REQUEST, TEXT, frame};
+use crate::client::{Client, REQUEST};
+use crate::common::wire::{BINARY, PING, TEXT, client as frame};
 use crate::server::{BOTH, Server};
 
 /// What floods, and what one turn of it sends on a connection of its own until that is closed.
