@@ -4,10 +4,12 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use common::rng::Rng;
 use common::session::Session;
 use common::wire::{self, BINARY, PING, PONG, TEXT};
-use sansocket::{CloseCode, Prepared};
+use sansocket::{CloseCode, Config, Connection, Prepared};
 
 /// A session with something of everything to write.
 fn busy() -> Session {
@@ -43,6 +45,51 @@ fn writes_may_be_as_short_as_they_like() {
             session.connection.sent(0);
         }
         assert!(output == wanted, "{most}");
+    }
+}
+
+/// A session with a frame half written, behind which a pong and a keepalive ping wait.
+fn interrupted(connection: Connection, ping: &[u8]) -> Session {
+    let (mut session, start) = (Session::of(connection), Instant::now());
+    session.connection.tick(start).unwrap();
+    session.connection.send(&[1; 3000]).unwrap();
+    session.write(1);
+    session.connection.tick(start + Duration::from_secs(30)).unwrap();
+    session.events(ping);
+    session.connection.send("last").unwrap();
+    session
+}
+
+fn all_kinds() -> Vec<Session> {
+    vec![
+        busy(),
+        interrupted(Connection::server(Config::default()), &wire::client(PING, b"overtakes")),
+        #[cfg(feature = "client")]
+        interrupted(Connection::client(Config::default()), &wire::server(PING, b"overtakes")),
+    ]
+}
+
+// IO-02: all of it is counted, wherever it waits
+#[test]
+fn what_is_queued_is_all_that_will_be_pending() {
+    assert_eq!(Session::new().connection.queued(), 0);
+    let server = (2 + 2 + 3000) + (2 + 9) + 2 + (2 + 4) - 1;
+    let queued: Vec<_> = all_kinds().iter().map(|session| session.connection.queued()).collect();
+    assert_eq!(queued[1], server);
+    #[cfg(feature = "client")]
+    assert_eq!(queued[2], server + 4 * 4);
+    let mut rng = Rng::new(7);
+    for most in [1, 2, 7, 100, 5000] {
+        for mut session in all_kinds() {
+            let mut left = session.connection.queued();
+            while !session.connection.pending().is_empty() {
+                let n = session.connection.pending().len().min(1 + rng.below(most));
+                session.write(n);
+                left -= n;
+                assert_eq!(session.connection.queued(), left);
+            }
+            assert_eq!(left, 0);
+        }
     }
 }
 

@@ -143,6 +143,8 @@ mod tests {
                 "{origin} {host}"
             );
         }
+        assert!(!Origins::SameHost.allow(b"http://example.com", b"example.com\xff"));
+        assert!(!Origins::SameHost.allow(b"http://example.com\xff", b"example.com"));
     }
 
     //

@@ -91,7 +91,6 @@ pub(super) fn open_as<S: Transport>(
 }
 
 /// What a client asks for, on a port that serves both WebSockets and plain HTTP.
-#[derive(Debug)]
 pub enum Incoming<S> {
     /// To open a WebSocket.
     WebSocket(Pending<S>),
@@ -139,6 +138,15 @@ impl<S: Transport> Incoming<S> {
                 }
                 return Err(error);
             }
+        }
+    }
+}
+
+impl<S> fmt::Debug for Incoming<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WebSocket(pending) => f.debug_tuple("WebSocket").field(pending).finish(),
+            Self::Http(plain) => f.debug_tuple("Http").field(plain).finish(),
         }
     }
 }

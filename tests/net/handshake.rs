@@ -1,14 +1,16 @@
 //! The opening handshake over real sockets.
 
-use std::io::{Read, Write};
+use std::io::{Read as _, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::thread;
 
-use sansocket::handshake::{HandshakeError, Response, ResponseError};
+use sansocket::handshake::{HandshakeError, Request, Response, ResponseError};
 use sansocket::net::{self, Incoming, Pending};
-use sansocket::{Aborted, Config, Error, Message};
+use sansocket::{Aborted, Buffer, Config, Error, Message};
 
-use crate::raw::{REQUEST, Raw, TEXT, frame, read_head, sockets};
+use crate::fake::{Fake, Read};
+use crate::raw::{REQUEST, Raw, TEXT, config, frame, read_head, sockets};
 
 /// What the client sends, and all that comes back.
 fn exchange(request: &[u8], serve: impl FnOnce(TcpStream) + Send + 'static) -> String {
@@ -191,6 +193,77 @@ fn unix_sockets_are_transports_too() {
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).unwrap();
     assert!(answer.ends_with(b"\r\n\r\n\x81\x02hi"));
+}
+
+//
+#[cfg(unix)]
+#[test]
+fn unix_sockets_are_closed_like_any() {
+    use std::os::unix::net::UnixStream;
+    let (mut client, server) = UnixStream::pair().unwrap();
+    client.write_all(REQUEST.as_bytes()).unwrap();
+    client.write_all(&frame(0x83, b"")).unwrap();
+    let (_sender, mut receiver) = net::accept(server, Config::default()).unwrap();
+    let reading = thread::spawn(move || {
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        answer
+    });
+    assert!(matches!(receiver.recv(), Err(Error::Protocol(_))));
+    assert!(reading.join().unwrap().ends_with(b"\r\n\r\n\x88\x02\x03\xea"));
+}
+
+#[test]
+fn small_packets_are_sent_at_once_unless_told_otherwise() {
+    for (config, nodelay) in [
+        (Config::default(), true),
+        (config(|config| config.nodelay(true)), true),
+        (config(|config| config.nodelay(false)), false),
+    ] {
+        let (mut client, server) = sockets();
+        let socket = server.try_clone().unwrap();
+        socket.set_nodelay(!nodelay).unwrap();
+        client.write_all(REQUEST.as_bytes()).unwrap();
+        let _halves = net::accept(Arc::new(Box::new(server)), config).unwrap();
+        assert_eq!(socket.nodelay().unwrap(), nodelay);
+    }
+}
+
+// Payloads and keys stay out of logs.
+#[test]
+fn debug_output_shows_the_head_and_no_payload() {
+    let secret = [REQUEST.as_bytes(), &frame(TEXT, b"secret")].concat();
+    let fake = || Fake::new(vec![Read::Bytes(secret.clone())], vec![]);
+    let pending = Pending::read(fake(), Config::default()).unwrap();
+    let shown = format!("{pending:?}");
+    assert!(shown.starts_with("Pending { request: ") && shown.contains("/chat"), "{shown}");
+    let response = pending.request().accept();
+    let (sender, receiver) = pending.accept(response).unwrap();
+    assert_eq!(format!("{sender:?}"), "Sender { .. }");
+    let shown = format!("{receiver:?}");
+    assert!(shown.starts_with("Receiver { buffer: ") && !shown.contains("secret"), "{shown}");
+
+    let plain = b"GET /plain HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    let fake = Fake::new(vec![Read::Bytes(plain.into())], vec![]);
+    let shown = format!("{:?}", Incoming::read(fake, Config::default()).unwrap());
+    assert!(shown.starts_with("Http(Plain { head: ") && shown.contains("/plain"), "{shown}");
+}
+
+// a WebSocket cannot be promised to who has asked for none
+#[test]
+fn plain_http_is_not_answered_with_an_acceptance() {
+    let mut input = Buffer::new();
+    input.extend(REQUEST.as_bytes());
+    let request = Request::parse(&mut input, Config::default()).unwrap().unwrap();
+    let acceptance = request.accept();
+    let plain = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    let answer = exchange(plain, move |server| {
+        let Incoming::Http(plain) = Incoming::read(server, Config::default()).unwrap() else {
+            panic!("this is no WebSocket");
+        };
+        assert_eq!(plain.respond(acceptance), Err(ResponseError::WrongKind));
+    });
+    assert_eq!(answer, "");
 }
 
 #[test]

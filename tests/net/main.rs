@@ -9,6 +9,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[cfg(feature = "client")]
+mod client;
 mod closing;
 mod deadlines;
 mod duplex;

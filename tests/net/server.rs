@@ -9,7 +9,7 @@ use std::time::Duration;
 use sansocket::net::{Handle, Receiver, Sender, Server};
 use sansocket::{Config, Error, Message};
 
-use crate::raw::{PATIENCE, REQUEST, Raw, TEXT, read_head};
+use crate::raw::{CLOSE, PATIENCE, REQUEST, Raw, TEXT, read_head};
 
 struct Running {
     address: SocketAddr,
@@ -93,6 +93,72 @@ fn a_panicking_handler_ends_its_own_connection_with_1011() {
     assert_echoes(&mut server.open());
     drop((bystander, victim));
     server.stop();
+}
+
+// V86: who is not even told costs nothing
+#[test]
+fn only_so_many_clients_are_told_at_a_time_that_there_is_no_room() {
+    let server = start(|server| server.max_connections(0));
+    // Each holds its place until it closes, or for a second.
+    let answers = |count| {
+        let mut clients: Vec<_> = (0..count).map(|_| server.connect()).collect();
+        let mut told = vec![];
+        for client in &mut clients {
+            client.write_all(REQUEST.as_bytes()).unwrap();
+            let mut first = [0];
+            // An end or a reset: nobody has read the request.
+            told.push(client.read(&mut first).is_ok_and(|n| n == 1 && first == *b"H"));
+        }
+        told
+    };
+    assert_eq!(answers(20), [[true; 16].as_slice(), &[false; 4]].concat());
+    while answers(1) != [true] {
+        thread::yield_now();
+    }
+    server.stop();
+}
+
+//
+#[test]
+fn a_stop_closes_who_is_about_to_enter() {
+    let server = start(|server| server);
+    let (mut client, mut late) = (server.open(), server.connect());
+    late.write_all(&REQUEST.as_bytes()[..20]).unwrap();
+    while server.handle.connections() < 2 {
+        thread::yield_now();
+    }
+    let handle = server.handle.clone();
+    let stopping = thread::spawn(move || handle.stop(Duration::ZERO, PATIENCE));
+    assert_eq!(client.read(), (CLOSE, 1001u16.to_be_bytes().to_vec()));
+    client.send_close(1001, "");
+    late.write_all(&REQUEST.as_bytes()[20..]).unwrap();
+    assert!(read_head(&mut late).starts_with("HTTP/1.1 101 "));
+    let mut late = Raw(late);
+    assert_eq!(late.read(), (CLOSE, 1001u16.to_be_bytes().to_vec()));
+    late.send_close(1001, "");
+    late.expect_end();
+    drop((client, late));
+    assert_eq!(stopping.join().unwrap(), 0);
+    server.thread.join().unwrap();
+}
+
+#[test]
+fn a_server_on_all_addresses_can_be_stopped() {
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let server = Server::bind(address, Config::default()).unwrap();
+        let handle = server.handle();
+        let thread = thread::spawn(move || server.run(echo).unwrap());
+        assert_eq!(handle.stop(Duration::ZERO, PATIENCE), 0);
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_server_says_in_debug_output_what_it_is() {
+    let server = Server::bind("127.0.0.1:0", Config::default()).unwrap();
+    let address = server.local_addr();
+    assert_eq!(format!("{server:?}"), format!("Server {{ address: {address}, .. }}"));
+    assert_eq!(format!("{:?}", server.handle()), "Handle { connections: 0 }");
 }
 
 //

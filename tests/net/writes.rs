@@ -3,7 +3,7 @@
 use std::io::ErrorKind::WouldBlock;
 
 use sansocket::net::Transport;
-use sansocket::{Message, Prepared, SendError};
+use sansocket::{CloseCode, Error, Message, Prepared, SendError};
 
 use crate::fake::{Fake, Read, Write};
 use crate::raw::{PING, TEXT, frame};
@@ -69,6 +69,45 @@ fn more_than_the_queue_holds_is_written_first() {
     sender.feed(&large).unwrap(); // does not fit at all
     let wanted = [server_frame(0x82, &half), server_frame(0x82, &half)].concat();
     assert_eq!(fake.written(), [wanted, server_frame(0x82, &large)].concat());
+}
+
+// R-159, IO-10: all that was before it, the pong that has overtaken included
+#[test]
+fn a_large_message_is_written_behind_all_that_waits() {
+    let long = vec![b'x'; 2000];
+    let large = vec![b'y'; 100_000];
+    let batch = [frame(PING, b"ping"), frame(TEXT, b"go on")].concat();
+    let fake = Fake::new(vec![Read::Bytes(batch)], vec![Write::Take(1), Write::Fail(WouldBlock)]);
+    let (sender, mut receiver) = fake.open();
+    sender.feed(&long).unwrap();
+    assert_eq!(receiver.recv().unwrap(), Some(Message::Text("go on")));
+    sender.send(&large).unwrap();
+    let wanted =
+        [server_frame(0x82, &long), server_frame(0x8a, b"ping"), server_frame(0x82, &large)];
+    assert!(fake.written() == wanted.concat());
+}
+
+#[test]
+fn prepared_messages_that_are_fed_wait_unless_they_are_larger_than_the_queue() {
+    for size in SIZES.into_iter().chain([3_000_000]) {
+        let fake = Fake::default();
+        let (sender, _receiver) = fake.open();
+        let payload = vec![b'x'; size];
+        sender.feed("one").unwrap();
+        sender.feed_prepared(&Prepared::new(&payload)).unwrap();
+        // A mebibyte does not fit beside another message, and three do not at all.
+        assert_eq!(
+            fake.calls().len(),
+            [0, 1, 2][usize::from(size >= 1 << 20) + usize::from(size > 1 << 20)]
+        );
+        sender.send("two").unwrap();
+        let wanted =
+            [server_frame(0x81, b"one"), server_frame(0x82, &payload), server_frame(0x81, b"two")];
+        assert!(fake.written() == wanted.concat(), "{size} bytes");
+        sender.close(CloseCode::NORMAL, "").unwrap();
+        let late = sender.feed_prepared(&Prepared::new(&payload));
+        assert!(matches!(late, Err(Error::Send(SendError::Closed))));
+    }
 }
 
 // IO-02, IO-04, IO-05, IO-11: whatever part of it each call takes
