@@ -177,7 +177,7 @@ impl Decoder {
                     Ok(false) => return Ok(None),
                     Err(error) => return Err(self.fail(error)),
                 }
-                if self.frame.is_none() && frame.fin {
+                if frame.fin {
                     return Ok(Some(self.end_message(input)));
                 }
                 continue;

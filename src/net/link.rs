@@ -43,9 +43,8 @@ struct Slot {
     pong: Option<Vec<u8>>,
     ping: bool,
     close: Option<(CloseCode, String)>,
-    /// The last Close of all, an echo or the answer to a fault.
+    /// The last Close of all, an echo or the answer to a fault. Behind it the stream ends.
     last: Option<(Option<CloseCode>, String)>,
-    parting: bool,
     ended: bool,
     /// Since when we wait for the peer's Close. The one field that stays.
     closing: Option<Instant>,
@@ -265,9 +264,7 @@ impl<S> Link<S> {
 
     /// Leaves the last Close of all.
     pub(super) fn leave_parting(&self, code: Option<CloseCode>, reason: &str) {
-        let mut slot = self.slot();
-        slot.last = Some((code, reason.to_owned()));
-        slot.parting = true;
+        self.slot().last = Some((code, reason.to_owned()));
     }
 
     /// Leaves word that the connection has ended.
@@ -286,7 +283,7 @@ impl<S> Link<S> {
 
     fn has_mail(&self) -> bool {
         let slot = self.slot();
-        let close = slot.close.is_some() || slot.last.is_some() || slot.parting || slot.ended;
+        let close = slot.close.is_some() || slot.last.is_some() || slot.ended;
         slot.pong.is_some() || slot.ping || close
     }
 
@@ -305,8 +302,8 @@ impl<S> Link<S> {
         }
         if let Some((code, reason)) = slot.last.take() {
             writer.encoder.echo(code, &reason);
+            writer.parting = true;
         }
-        writer.parting |= std::mem::take(&mut slot.parting);
         if std::mem::take(&mut slot.ended) {
             writer.encoder.end();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sansocket::{Config, Error, Message, SendError, TimedOut, net};
 
 use crate::fake::Fake;
-use crate::raw::{self, PING, PONG, REQUEST, TEXT, config, frame, read_head, sockets};
+use crate::raw::{self, CLOSE, PING, PONG, REQUEST, TEXT, config, frame, read_head, sockets};
 
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -111,6 +111,24 @@ fn a_refused_client_that_stays_is_cut_off() {
     let result = net::accept(server, Config::default());
     assert!(matches!(result, Err(Error::Handshake(_))));
     assert!(read_head(&mut client).starts_with("HTTP/1.1 426 "));
+}
+
+// R-079, CL-16: what follows a fault is discarded for a bounded time, whether anything follows or not
+#[test]
+fn a_peer_that_stays_after_a_fault_is_cut_off() {
+    for talks in [false, true] {
+        let (mut client, _sender, mut receiver) = raw::open(config(|c| c.close_timeout(SHORT)));
+        client.send(0x83, b"");
+        let mut stream = client.0.try_clone().unwrap();
+        let talking = thread::spawn(move || {
+            while talks && stream.write_all(b"and so on").is_ok() {
+                thread::sleep(SHORT / 10);
+            }
+        });
+        assert!(matches!(receiver.recv(), Err(Error::Protocol(_))));
+        talking.join().unwrap();
+        assert_eq!(client.read(), (CLOSE, 1002u16.to_be_bytes().to_vec()));
+    }
 }
 
 // After a failed write the connection is over, though the peer may go on sending.

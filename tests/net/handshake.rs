@@ -237,6 +237,9 @@ fn debug_output_shows_the_head_and_no_payload() {
     let pending = Pending::read(fake(), Config::default()).unwrap();
     let shown = format!("{pending:?}");
     assert!(shown.starts_with("Pending { request: ") && shown.contains("/chat"), "{shown}");
+    assert_eq!(format!("{:?}", Incoming::WebSocket(pending)), format!("WebSocket({shown})"));
+    let pending = Pending::read(fake(), Config::default()).unwrap();
+    assert_eq!(pending.stream().written(), b"");
     let response = pending.request().accept();
     let (sender, receiver) = pending.accept(response).unwrap();
     assert_eq!(format!("{sender:?}"), "Sender { .. }");
