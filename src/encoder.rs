@@ -322,3 +322,65 @@ impl Encoder {
         self.boundary = 0;
     }
 }
+
+/// When memory moves and when it is given back: what nobody can see from outside.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An encoder with this much memory, of which `sent` bytes are written and three wait.
+    fn encoder(capacity: usize, sent: usize) -> Encoder {
+        let mut encoder = Encoder::new(Role::Server, &Config::default());
+        encoder.queue = Vec::with_capacity(capacity);
+        assert_eq!(encoder.queue.capacity(), capacity);
+        encoder.queue.resize(sent + 3, 7);
+        (encoder.sent, encoder.boundary) = (sent, sent);
+        encoder
+    }
+
+    // RE-01: what waits stays where it is as long as there is room behind it, and then it moves
+    #[test]
+    fn what_waits_moves_rather_than_to_grow() {
+        for (capacity, len, header) in [(100, 10, 2), (1000, 300, 4), (100_000, 70_000, 10)] {
+            let sent = capacity - header - len - 3;
+            for (sent, moves) in [(sent, false), (sent + 1, true)] {
+                let mut encoder = encoder(capacity, sent);
+                let before = encoder.pending().as_ptr();
+                encoder.push(Opcode::Binary, &vec![2; len]);
+                assert_eq!(encoder.pending().as_ptr() != before, moves);
+                assert_eq!(encoder.pending().len(), 3 + header + len);
+                assert_eq!(encoder.queue.capacity(), capacity);
+            }
+        }
+    }
+
+    // RE-01
+    #[test]
+    fn memory_is_given_back_after_it_was_not_needed_255_times() {
+        let rewind = |capacity, len, times| {
+            let mut encoder = Encoder::new(Role::Server, &Config::default());
+            encoder.queue = Vec::with_capacity(capacity);
+            for _ in 0..times {
+                encoder.push(Opcode::Binary, &vec![7; len - 4]);
+                encoder.sent(len);
+            }
+            encoder.queue.capacity() > 0
+        };
+        assert!(rewind(LARGE_QUEUE, 1000, 1000), "it is not large");
+        let capacity = LARGE_QUEUE + 4;
+        assert!(rewind(capacity, capacity / 4, 1000), "it is needed");
+        assert!(rewind(capacity, capacity / 4 - 1, 254));
+        assert!(!rewind(capacity, capacity / 4 - 1, 255));
+    }
+
+    #[test]
+    fn servers_need_no_copy_to_mask() {
+        let server = Encoder::new(Role::Server, &Config::default());
+        assert!(!server.masks() && server.bare_header(Opcode::Text, 5).is_some());
+        #[cfg(feature = "client")]
+        {
+            let client = Encoder::new(Role::Client, &Config::default());
+            assert!(client.masks() && client.bare_header(Opcode::Text, 5).is_none());
+        }
+    }
+}

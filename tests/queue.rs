@@ -184,6 +184,21 @@ fn a_queue_with_a_pong_before_it_is_kept() {
     assert_eq!(wire::parse(&output), [wire::plain(PONG, b"?"), wire::plain(BINARY, &[1; 3000])]);
 }
 
+// RE-01: however long it never runs dry
+#[test]
+fn a_queue_takes_the_memory_of_what_waits() {
+    let mut session = Session::new();
+    session.connection.send(&[7; 1000]).unwrap();
+    for _ in 0..10_000 {
+        session.connection.send(&[7; 1000]).unwrap();
+        session.write(1004);
+    }
+    session.output();
+    let mut spare = vec![];
+    session.connection.reclaim_queue(&mut spare);
+    assert!((1..=4096).contains(&spare.capacity()), "{}", spare.capacity());
+}
+
 // RE-01: a queue that was large once does not stay so
 #[test]
 fn memory_that_is_not_needed_is_given_back() {

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use sansocket::{Buffer, Connection, Event, SendError};
+use sansocket::{Buffer, Config, Connection, Event, Prepared, SendError};
 
 use crate::common::session::{Seen, Session, config};
 use crate::common::wire::{self, BINARY, CONTINUATION, MORE, TEXT};
@@ -32,6 +32,20 @@ fn receiving_and_echoing_allocates_nothing() {
             });
             assert_eq!(steady, NOTHING, "{len}");
         }
+    }
+}
+
+// AL3: what goes past the queue is not copied
+#[test]
+fn a_message_that_the_writer_takes_needs_no_memory() {
+    for len in [0, 125, 126, KIB, MIB] {
+        let mut connection = Connection::server(Config::default());
+        let (payload, prepared) = (vec![7; len], Prepared::new(&vec![7; len]));
+        let cost = heap(|| {
+            connection.send_through(&mut io::sink(), &payload).unwrap();
+            connection.send_prepared_through(&mut io::sink(), &prepared).unwrap();
+        });
+        assert_eq!(cost, NOTHING, "{len}");
     }
 }
 
