@@ -364,7 +364,7 @@ mod tests {
                 encoder.push(Opcode::Binary, &vec![7; len - 4]);
                 encoder.sent(len);
             }
-            encoder.queue.capacity() > 0
+            encoder.queue.capacity() == capacity
         };
         assert!(rewind(LARGE_QUEUE, 1000, 1000), "it is not large");
         let capacity = LARGE_QUEUE + 4;

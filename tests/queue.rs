@@ -184,6 +184,19 @@ fn a_queue_with_a_pong_before_it_is_kept() {
     assert_eq!(wire::parse(&output), [wire::plain(PONG, b"?"), wire::plain(BINARY, &[1; 3000])]);
 }
 
+// CL-05: what counts is what waits, not what is written
+#[test]
+fn a_pong_joins_what_little_is_left() {
+    for (left, joins) in [(1024, true), (1025, false)] {
+        let mut session = Session::new();
+        session.connection.send(&[1; 3000]).unwrap();
+        session.write(3004 - left);
+        session.events(&wire::client(PING, b"?"));
+        assert_eq!(session.connection.pending().len() > left, joins);
+        assert_eq!(session.connection.queued(), left + 3);
+    }
+}
+
 // RE-01: however long it never runs dry
 #[test]
 fn a_queue_takes_the_memory_of_what_waits() {

@@ -66,10 +66,11 @@ impl Encoder {
         let of_payload = written.saturating_sub(header.len());
         let header = header.get(written..).unwrap_or_default();
         let payload = payload.get(of_payload..).unwrap_or_default();
-        self.make_room(header.len() + payload.len());
+        let rest = header.len() + payload.len();
+        self.make_room(rest);
         if written > 0 {
             // The queue is empty, and what comes is no whole frame: the next begins behind it.
-            self.boundary = header.len() + payload.len();
+            self.boundary = rest;
         }
         self.queue.extend_from_slice(header);
         self.queue.extend_from_slice(payload);
