@@ -327,7 +327,7 @@ impl Model {
         match event {
             Seen::Ping(payload) => {
                 // Nor must anything be about to overtake the queue.
-                let none_waits = self.pings.is_empty() && !self.owes_ping;
+                let none_waits = self.pings.is_empty() && self.due_pings == self.written_pings;
                 let short = none_waits && self.all_taken - self.all_written <= SHORT_QUEUE;
                 self.all_taken += self.len(payload.len());
                 self.latest_ping = Some(payload.clone());
@@ -524,6 +524,8 @@ impl Model {
         if idle {
             assert!(self.is_idle(), "something was forgotten");
             self.pings.clear();
+            // Some fell due while another waited already: one for all.
+            self.due_pings = self.written_pings;
             self.all_taken = self.all_written;
         } else {
             assert!(self.all_taken > self.all_written, "pending out of nothing");
