@@ -14,7 +14,7 @@ use sansocket::{Buffer, Config, Connection, Event, Message, Prepared};
 
 pub type Path = fn(u64);
 
-pub const PATHS: [(&str, Path); 17] = [
+pub const PATHS: [(&str, Path); 21] = [
     ("receive 16 B binary", |n| receive(n, &Tape::of(&[7; 16]))),
     ("receive 16 B text", |n| receive(n, &Tape::of(&"a".repeat(16)))),
     ("receive 125 B text", |n| receive(n, &Tape::of(&"a".repeat(125)))),
@@ -32,6 +32,10 @@ pub const PATHS: [(&str, Path); 17] = [
     ("encode a header", encode_header),
     ("send 1 KiB prepared", send_prepared),
     ("handshake", handshake),
+    ("head of 8 KiB in bytes", |n| long_head(n, 8 * 1024, "X: ", "a")),
+    ("head of 16 KiB in bytes", |n| long_head(n, 16 * 1024, "X: ", "a")),
+    ("list of 8 KiB", |n| long_head(n, 8 * 1024, "Sec-WebSocket-Protocol: ", ",")),
+    ("list of 16 KiB", |n| long_head(n, 16 * 1024, "Sec-WebSocket-Protocol: ", ",")),
 ];
 
 fn receive(n: u64, tape: &Tape) {
@@ -115,6 +119,33 @@ fn handshake(n: u64) {
         input.extend(black_box(head));
         let request = Request::parse(&mut input, &config).unwrap().unwrap();
         black_box(request.accept().to_bytes());
+    }
+}
+
+/// A request of `len` bytes, all of them in one header: bytes, or a list of different names.
+fn long_head(n: u64, len: usize, name: &str, fill: &str) {
+    let request = "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
+        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n";
+    let room = len - request.len() - name.len() - 4;
+    let (value, step) = match fill {
+        // From the last to the first, so that sorting has something to do.
+        "," => ((10_000..100_000).rev().map(|i| format!("{i},")).collect(), usize::MAX),
+        fill => (fill.repeat(room), 1),
+    };
+    let head = format!("{request}{name}{}\r\n\r\n", &value[..room]);
+    let config = Config::default();
+    for _ in 0..n {
+        let mut input = Buffer::new();
+        let pieces = head.as_bytes().chunks(step.min(len));
+        let (last, requests) = (
+            pieces.len() - 1,
+            pieces.map(|piece| {
+                input.extend(piece);
+                Request::parse(&mut input, &config).unwrap()
+            }),
+        );
+        assert_eq!(requests.take_while(Option::is_none).count(), last);
     }
 }
 
