@@ -81,6 +81,10 @@ pub(crate) const MAX_HEADERS: usize = 100;
 pub enum Origins {
     /// Pages of the host that the request names in its `Host` header. The scheme is not compared,
     /// as TLS often ends before the server; the ports are, the scheme's default filled in.
+    ///
+    /// A page whose host name was made to resolve to this server (DNS rebinding) is of the same host
+    /// in its browser's eyes, and so in these: servers on a local network or on `localhost` that no
+    /// proxy with a list of hosts protects do better with a list.
     #[default]
     SameHost,
     /// Pages of these origins, each written `scheme://host` or `scheme://host:port`, or `null`.

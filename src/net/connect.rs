@@ -27,6 +27,9 @@ use crate::handshake::{Accepted, Offer};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// Only one connection to a host should be in this state at a time (RFC 6455 §4.1): who opens many
+/// at once takes turns. This call knows of no others.
+///
 /// # Errors
 ///
 /// [`Error::Verify`] if the server refuses or answers wrongly; [`Error::TimedOut`] if it takes longer
