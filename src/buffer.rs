@@ -216,6 +216,7 @@ impl Buffer {
             filled: live,
             wanted: self.wanted,
             scanned: self.scanned,
+            news: self.take_news(),
             ..Self::new()
         };
         self.clear();

@@ -1,0 +1,195 @@
+//! What is left over when one buffer serves many connections: taken out of it, and given back.
+
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use common::rng::Rng;
+use common::session::{Seen, Session};
+use common::wire::{self, BINARY, CONTINUATION, MORE, PING, TEXT};
+use sansocket::{Buffer, Config, Connection, Event, Message};
+
+// FR-20: at every byte, in every kind of unfinished business
+#[test]
+fn what_is_detached_goes_on_as_if_nothing_had_happened() {
+    let bytes = [
+        wire::client(TEXT, b"Hello"),
+        wire::client(TEXT & MORE, b"frag"),
+        wire::client(PING, b"between"),
+        wire::client(CONTINUATION & MORE, b"men"),
+        wire::client(CONTINUATION, b"ted"),
+        wire::client(BINARY, &[5; 300]),
+    ]
+    .concat();
+    let wanted = [
+        Seen::text("Hello"),
+        Seen::ping("between"),
+        Seen::text("fragmented"),
+        Seen::binary([5; 300]),
+    ];
+    for spare in [0, 100_000] {
+        for cut in 0..=bytes.len() {
+            for resume in [false, true] {
+                let mut session = Session::new();
+                session.input.extend(&vec![0; spare]);
+                session.input.consume(spare);
+                let mut seen = session.events(&bytes[..cut]);
+                let mut rest = session.input.detach();
+                assert!(session.input.is_empty());
+                assert_eq!(session.input.unread(), []);
+                if resume {
+                    let capacity = session.input.capacity();
+                    let unread = rest.unread().to_vec();
+                    assert_eq!(session.input.resume(&mut rest).unread(), unread);
+                    assert!(rest.is_empty() && session.input.capacity() <= capacity.max(4096));
+                } else {
+                    session.input = rest;
+                }
+                seen.extend(session.events(&bytes[cut..]));
+                assert_eq!(seen, wanted, "{cut}");
+            }
+        }
+    }
+}
+
+// FR-20: a long rest is not copied, and nothing is mixed
+#[test]
+fn a_long_rest_is_resumed_where_it_is() {
+    let (mut shared, mut rest) = (Buffer::new(), Buffer::new());
+    for (len, moves) in [(1, true), (4096, true), (4097, false), (5000, false)] {
+        rest.extend(&vec![7; len]);
+        let before = rest.unread().as_ptr();
+        let input = shared.resume(&mut rest);
+        assert!(input.unread() == vec![7; len]);
+        assert_eq!(input.unread().as_ptr() != before, moves, "{len}");
+        input.consume(len);
+        assert!(rest.is_empty());
+    }
+    assert!(shared.resume(&mut rest).is_empty());
+    shared.extend(b"another's");
+    rest.extend(b"own");
+    assert_eq!(shared.resume(&mut rest).unread(), b"own");
+    assert_eq!(shared.unread(), b"another's");
+}
+
+// RE-01: a small rest leaves the shared memory where it is, a large one takes it along
+#[test]
+fn detaching_copies_little() {
+    let mut shared = Buffer::new();
+    shared.extend(&[0; 100_000]);
+    shared.consume(99_990);
+    let rest = shared.detach();
+    assert_eq!((rest.unread(), rest.capacity()), (&[0; 10][..], 10));
+    assert!(shared.capacity() >= 100_000);
+
+    shared.extend(&[1; 90_000]);
+    let rest = shared.detach();
+    assert_eq!(rest.unread(), [1; 90_000]);
+    assert!(rest.capacity() >= 100_000);
+    assert_eq!(shared.capacity(), 0);
+    assert_eq!(shared.detach().capacity(), 0);
+}
+
+// FR-15: also of a frame that began in another buffer
+#[test]
+fn what_is_missing_is_still_known() {
+    let mut session = Session::new();
+    assert_eq!(session.events(&wire::declare(BINARY, 300)), []);
+    assert_eq!(session.input.detach().space().len(), 300 + 1);
+}
+
+// RE-05, PR3: what nobody has looked at yet is news to its own connection, and to no other
+#[test]
+fn what_has_arrived_is_noticed_by_whom_it_is_for() {
+    const SECOND: Duration = Duration::from_secs(1);
+    for resumed in [false, true] {
+        let (mut one, mut other, start) = (Session::new(), Session::new(), Instant::now());
+        for session in [&mut one, &mut other] {
+            session.connection.tick(start).unwrap();
+        }
+        let mut shared = Buffer::new();
+        shared.extend(&[TEXT]);
+        let mut rest = shared.detach();
+        assert_eq!(other.connection.next_event(&mut shared), Ok(None));
+        let input = if resumed { shared.resume(&mut rest) } else { &mut rest };
+        assert_eq!(one.connection.next_event(input), Ok(None));
+        for (session, pings) in [(&mut one, false), (&mut other, true)] {
+            session.connection.tick(start + 30 * SECOND).unwrap();
+            assert_eq!(!session.connection.pending().is_empty(), pings);
+        }
+    }
+}
+
+/// One of many connections of an event loop.
+struct Client {
+    connection: Connection,
+    /// What the shared buffer could not keep.
+    own: Option<Buffer>,
+    sends: VecDeque<Vec<u8>>,
+    seen: Vec<Seen>,
+    wanted: Vec<Seen>,
+}
+
+impl Client {
+    fn turn(&mut self, shared: &mut Buffer, bytes: &[u8]) {
+        let mut reader = bytes;
+        while !reader.is_empty() {
+            let input = self.own.as_mut().unwrap_or(shared);
+            input.read_from(&mut reader).unwrap();
+            while let Some(event) = self.connection.next_event(input).unwrap() {
+                if let Event::Message(Message::Text(text)) = event {
+                    self.connection.send(text).unwrap();
+                }
+                self.seen.push(event.into());
+            }
+            self.connection.sent(self.connection.pending().len());
+            match (self.own.is_some(), self.own.as_ref().unwrap_or(shared).is_empty()) {
+                (false, false) => self.own = Some(shared.detach()),
+                (true, true) => self.own = None,
+                _ => {}
+            }
+        }
+    }
+}
+
+// FR-20, IO-01, PR3, RE-01: as the event loop among the examples does it
+#[test]
+fn many_connections_share_a_buffer() {
+    let mut rng = Rng::new(3);
+    let config = Config::default();
+    let mut shared = Buffer::new();
+    let mut clients: Vec<Client> = (0..20)
+        .map(|_| {
+            let (mut sends, mut wanted) = (VecDeque::new(), vec![]);
+            for _ in 0..60 {
+                let len = [3, 200, 9000][rng.below(3)];
+                let text = rng.text(len);
+                let (a, b) = text.as_bytes().split_at(rng.below(text.len()));
+                sends.push_back(wire::masked(TEXT & MORE, rng.key(), a));
+                sends.push_back(wire::masked(CONTINUATION, rng.key(), b));
+                wanted.push(Seen::Text(text));
+            }
+            let connection = Connection::server(&config);
+            Client { connection, own: None, sends, seen: vec![], wanted }
+        })
+        .collect();
+    while clients.iter().any(|client| !client.sends.is_empty()) {
+        let chosen = rng.below(clients.len());
+        let client = &mut clients[chosen];
+        let Some(mut frame) = client.sends.pop_front() else { continue };
+        let now = 1 + rng.below(frame.len());
+        let later = frame.split_off(now);
+        client.turn(&mut shared, &frame);
+        if !later.is_empty() {
+            client.sends.push_front(later);
+        }
+        assert!(shared.is_empty());
+    }
+    for client in &clients {
+        assert!(client.own.is_none());
+        assert!(client.seen == client.wanted);
+    }
+}
