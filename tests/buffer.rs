@@ -278,6 +278,35 @@ fn long_frames_are_read_one_at_a_time() {
     }
 }
 
+// Whether a frame is long is a matter of all its bytes, and what is there of the next counts
+#[test]
+fn the_next_long_frame_gets_the_room_it_lacks() {
+    for (header, payload, long) in [(8, 16 * 1024 - 9, false), (8, 16 * 1024 - 8, true)] {
+        let frame = wire::client(BINARY, &vec![5; payload]);
+        assert_eq!(frame.len(), header + payload);
+        for begun in [0, 1, 5] {
+            let mut session = Session::new();
+            session.events(&[&frame, &frame[..begun]].concat());
+            let missing = frame.len() - begun;
+            assert_eq!(session.input.space().len() == missing + 1, long, "{begun}");
+        }
+    }
+}
+
+// What is taken at once: as much as a read brings, up to 64 KiB
+#[test]
+fn reads_grow_to_64_kib() {
+    let mut input = Buffer::new();
+    let mut rooms = vec![];
+    for _ in 0..7 {
+        let room = input.space().len();
+        rooms.push(room / 1024);
+        input.filled(room);
+        input.consume(room);
+    }
+    assert_eq!(rooms, [4, 8, 16, 32, 64, 64, 64]);
+}
+
 // An event loop compares what it read with the room there was
 #[test]
 fn asking_for_room_twice_gives_the_same() {

@@ -7,7 +7,8 @@ mod common;
 use std::error::Error;
 use std::fmt::Debug;
 
-use common::wire::{self, BINARY, TEXT};
+use common::session::Session;
+use common::wire::{self, BINARY, MORE, TEXT};
 use sansocket::{Aborted, Buffer, CloseCode, Config, ConfigError, Connection, Event, Message};
 use sansocket::{Prepared, ProtocolError, SendError, TimedOut};
 
@@ -49,6 +50,10 @@ fn buffers_and_prepared_messages_do_not_show_what_they_hold() {
     let mut input = Buffer::new();
     input.extend(b"secret");
     assert_eq!(format!("{input:?}"), "Buffer { message: 0, unread: 6, capacity: 4096 }");
+    let mut session = Session::new();
+    let begun = [wire::client(TEXT, b"secret"), wire::client(TEXT & MORE, b"sec"), vec![0x80]];
+    session.events(&begun.concat());
+    assert_eq!(format!("{:?}", session.input), "Buffer { message: 3, unread: 1, capacity: 4096 }");
     let prepared = Prepared::new("secret");
     assert_eq!(format!("{prepared:?}"), "Prepared { opcode: Text, payload: 6 }");
 }

@@ -234,3 +234,22 @@ pub(super) fn find_end(
     input.set_scanned(seen);
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // V53, HS-01: nor after the rest has moved
+    #[test]
+    fn what_was_looked_at_is_not_looked_at_again() {
+        let mut input = Buffer::new();
+        for byte in b"GET / HTTP/1.1\r\nHost: example.com\r\n" {
+            input.extend(&[*byte]);
+            let before = input.unread().len();
+            assert!(matches!(find_end(&mut input, &Config::default()), Ok(None)));
+            assert_eq!(input.scanned(), before);
+            input = input.detach();
+            assert_eq!(input.scanned(), before);
+        }
+    }
+}
