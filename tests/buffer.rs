@@ -293,6 +293,28 @@ fn the_next_long_frame_gets_the_room_it_lacks() {
     }
 }
 
+// What is there moves once, while it is small, and only if what is missing has no room behind it
+#[test]
+fn a_frame_moves_to_where_it_has_room() {
+    let message = wire::client(BINARY, &[5; 45_000]);
+    let next = wire::client(BINARY, &[6; 30_000]);
+    for (room, begun, missing, moves) in
+        [(60_000, 1008, 29_000, true), (90_000, next.len() - 4, 4, false)]
+    {
+        let mut session = Session::new();
+        session.input.extend(&vec![0; room]);
+        session.input.consume(room);
+        session.events(&[&message, &next[..begun]].concat());
+        let before = session.input.unread().as_ptr().addr();
+        let space = session.input.space();
+        assert_eq!(space.len(), missing + 1);
+        // A gap of a header is closed without a move.
+        assert_eq!(before - space.as_ptr().addr() > 8, moves);
+        assert_eq!(session.input.capacity(), room);
+        assert!(session.events(&next[begun..]) == [Seen::binary([6; 30_000])]);
+    }
+}
+
 // What is taken at once: as much as a read brings, up to 64 KiB
 #[test]
 fn reads_grow_to_64_kib() {

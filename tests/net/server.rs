@@ -9,7 +9,7 @@ use std::time::Duration;
 use sansocket::net::{Handle, Receiver, Sender, Server};
 use sansocket::{Config, Error, Message};
 
-use crate::raw::{CLOSE, PATIENCE, REQUEST, Raw, TEXT, read_head};
+use crate::raw::{CLOSE, PATIENCE, REQUEST, Raw, TEXT, config, read_head};
 
 struct Running {
     address: SocketAddr,
@@ -26,7 +26,11 @@ fn echo(sender: Sender<TcpStream>, mut receiver: Receiver<TcpStream>) -> Result<
 }
 
 fn start(build: impl FnOnce(Server) -> Server) -> Running {
-    let server = build(Server::bind("127.0.0.1:0", Config::default()).unwrap());
+    start_with(Config::default(), build)
+}
+
+fn start_with(config: Config, build: impl FnOnce(Server) -> Server) -> Running {
+    let server = build(Server::bind("127.0.0.1:0", config).unwrap());
     let (address, handle) = (server.local_addr(), server.handle());
     Running { address, handle, thread: thread::spawn(move || server.run(echo).unwrap()) }
 }
@@ -181,7 +185,9 @@ fn a_stop_closes_everybody_with_1001() {
 
 #[test]
 fn a_stop_does_not_wait_for_ever() {
-    let server = start(|server| server);
+    const HOUR: Duration = Duration::from_secs(3600);
+    let patient = config(|config| config.close_timeout(HOUR).handshake_timeout(HOUR));
+    let server = start_with(patient, |server| server);
     let mut deaf = server.open();
     let mute = server.connect();
     while server.handle.connections() < 2 {
