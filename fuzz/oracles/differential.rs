@@ -91,7 +91,7 @@ fn ours(bytes: &[u8], sizes: &[usize], limit: usize) -> (Vec<Seen>, Option<Proto
 
 fn theirs(bytes: &[u8], sizes: &[usize], limit: usize) -> (Vec<Seen>, Verdict) {
     let config = WebSocketConfig::default()
-        .read_buffer_size(4096)
+        .read_buffer_size(256)
         .write_buffer_size(0)
         .max_message_size(Some(limit))
         // 6.
