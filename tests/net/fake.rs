@@ -40,6 +40,9 @@ struct State {
     /// Operations until everything fails.
     fuse: Mutex<Option<usize>>,
     shutdowns: Mutex<Vec<Shutdown>>,
+    /// How long a read may take at present, and how long each of them might.
+    read_timeout: Mutex<Option<Duration>>,
+    waits: Mutex<Vec<Duration>>,
     without_timeouts: bool,
     stuck: bool,
 }
@@ -88,6 +91,11 @@ impl Fake {
         self.0.shutdowns.lock().unwrap().clone()
     }
 
+    /// How long each read might have waited.
+    pub(crate) fn waits(&self) -> Vec<Duration> {
+        self.0.waits.lock().unwrap().clone()
+    }
+
     fn burn(&self) -> io::Result<()> {
         if self.0.stuck {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -105,6 +113,7 @@ impl Fake {
 
 impl Transport for Fake {
     fn read(&self, space: &mut [u8]) -> io::Result<usize> {
+        self.0.waits.lock().unwrap().extend(*self.0.read_timeout.lock().unwrap());
         self.burn()?;
         let mut reads = self.0.reads.lock().unwrap();
         match reads.pop_front() {
@@ -137,15 +146,16 @@ impl Transport for Fake {
     }
 
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        *self.0.read_timeout.lock().unwrap() = timeout;
+        self.set_write_timeout(timeout)
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         assert_ne!(timeout, Some(Duration::ZERO));
         match self.0.without_timeouts {
             true => Err(io::ErrorKind::Unsupported.into()),
             false => Ok(()),
         }
-    }
-
-    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_read_timeout(timeout)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use std::io::ErrorKind::{self, *};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use sansocket::{Aborted, Buffer, Config, Error, Message, SendError, net};
 
@@ -170,4 +171,55 @@ fn a_failure_at_any_operation_ends_the_connection_once() {
     // The more operations succeed, the more was received; never a hang, never a panic.
     let counts: Vec<_> = (0..20).map(run).collect();
     assert!(counts.is_sorted(), "{counts:?}");
+}
+
+// IO-10: also one that the receiver wrote
+#[test]
+fn a_pong_that_fails_poisons_the_sender() {
+    let input = [frame(PING, b""), frame(TEXT, b"go on")].concat();
+    let broken = vec![Write::Fail(ErrorKind::BrokenPipe)];
+    let fake = Fake::new(vec![Read::Bytes(input)], broken);
+    let (sender, mut receiver) = fake.open();
+    assert_eq!(receiver.recv().unwrap(), Some(Message::Text("go on")));
+    assert!(is_closed(sender.send("late")));
+    assert_eq!(fake.written(), b"");
+}
+
+// IO-10: the receiver tries again after a moment, and does not wait for the peer to say something
+#[test]
+fn what_stalls_is_tried_again_soon() {
+    let stalls = vec![
+        Write::Take(1),
+        Write::Fail(ErrorKind::WouldBlock),
+        Write::Fail(ErrorKind::TimedOut),
+        Write::Take(2),
+    ];
+    let silence = || Read::Fail(ErrorKind::WouldBlock);
+    let reads = vec![silence(), silence(), silence(), silence(), silence(), silence()];
+    let fake = Fake::new(reads, stalls);
+    let (sender, mut receiver) = fake.open();
+    sender.feed("text").unwrap();
+    assert!(matches!(receiver.recv(), Err(Error::Aborted(_))));
+    assert_eq!(fake.written(), b"\x81\x04text");
+    let soon: Vec<_> = fake.waits().iter().map(|wait| *wait < Duration::from_secs(1)).collect();
+    assert_eq!(soon, [true, true, true, true, false, false, false]);
+}
+
+// the last frame is written whenever the peer takes it, and then the stream ends
+#[test]
+fn a_close_that_stalls_is_written_later() {
+    let stalled = || {
+        vec![Write::Fail(ErrorKind::WouldBlock), Write::Take(1), Write::Fail(ErrorKind::TimedOut)]
+    };
+    let silence = || Read::Fail(ErrorKind::WouldBlock);
+    for (input, close) in
+        [(frame(0x83, b""), b"\x88\x02\x03\xea"), (frame(CLOSE, b"\x03\xe8"), b"\x88\x02\x03\xe8")]
+    {
+        let reads = vec![Read::Bytes(input), silence(), silence(), silence(), silence()];
+        let fake = Fake::new(reads, stalled());
+        let (_sender, mut receiver) = fake.open();
+        assert!(!matches!(receiver.recv(), Ok(Some(_))));
+        assert_eq!(fake.written(), close);
+        assert_eq!(fake.shutdowns(), [Shutdown::Write, Shutdown::Both]);
+    }
 }
