@@ -156,8 +156,8 @@ impl ConfigBuilder {
         self
     }
 
-    /// How long the opening handshake may take from the first byte to the last, however they
-    /// dribble in: 10 s by default. Answered with 408.
+    /// How long the opening handshake may take, from when it is waited for to its last byte, however
+    /// they dribble in: 10 s by default. Answered with 408.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.config.handshake_timeout = self.millis("handshake_timeout", timeout);
         self

@@ -123,6 +123,32 @@ fn what_has_arrived_is_noticed_by_whom_it_is_for() {
     }
 }
 
+// RE-05: to wake up for nothing is no sign of life
+#[test]
+fn what_is_resumed_is_not_news() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let (mut session, start) = (Session::new(), Instant::now());
+    assert_eq!(session.events(&[TEXT]), []);
+    session.connection.tick(start).unwrap();
+    let (mut shared, mut rest) = (Buffer::new(), session.input.detach());
+    let input = shared.resume(&mut rest);
+    assert_eq!(session.connection.next_event(input), Ok(None));
+    session.connection.tick(start + 30 * SECOND).unwrap();
+    assert_eq!(session.connection.pending(), b"\x89\0");
+}
+
+// FR-20: an unfinished message in the shared buffer, of which no byte is unread
+#[test]
+fn unfinished_messages_do_not_mix() {
+    let (mut one, mut two) = (Session::new(), Session::new());
+    assert_eq!(one.events(&wire::client(TEXT & MORE, b"one")), []);
+    assert_eq!(two.events(&wire::client(TEXT & MORE, b"two")), []);
+    let input = one.input.resume(&mut two.input);
+    input.extend(&wire::client(CONTINUATION, b"!"));
+    let event = two.connection.next_event(input);
+    assert_eq!(event, Ok(Some(Event::Message(Message::Text("two!")))));
+}
+
 /// One of many connections of an event loop.
 struct Client {
     connection: Connection,

@@ -215,3 +215,21 @@ fn a_close_may_come_between_fragments() {
         assert!(session.connection.is_finished());
     }
 }
+
+// FR-14: all of a message's, whatever comes before, between and behind them
+#[test]
+fn empty_fragments_are_counted_in_all() {
+    let empty = || wire::client(CONTINUATION & MORE, b"");
+    let content = || wire::client(CONTINUATION & MORE, b"b");
+    let begin = |payload| wire::client(BINARY & MORE, payload);
+    for (begin, step) in [
+        (begin(b"a"), empty()),
+        (begin(b"a"), [empty(), content()].concat()),
+        (begin(b""), [empty(), wire::client(PING, b"")].concat()),
+    ] {
+        let mut session = Session::new();
+        let (events, error) = session.feed(&[begin, step.repeat(65)].concat());
+        assert_eq!(error, Some(ProtocolError::TooManyEmptyFragments));
+        assert!(events.len() <= 64);
+    }
+}

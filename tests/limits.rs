@@ -269,3 +269,20 @@ fn limits_of_zero_are_refused_and_of_one_are_kept() {
     assert_eq!(connection.send(b"1"), Ok(()));
     assert_eq!(connection.send(b""), Err(SendError::QueueFull));
 }
+
+// L-02: a fragment counts whole, though its last character is not there yet
+#[test]
+fn half_a_character_counts() {
+    let mut session = Session::with(|config| config.max_message(4));
+    let image = [wire::client(TEXT & MORE, b"ab\xe2\x82"), wire::client(CONTINUATION, b"\xac")];
+    assert_eq!(session.feed(&image.concat()), TOO_BIG);
+}
+
+// L-07: one message as large as the limit, whichever way it is sent
+#[test]
+fn the_largest_prepared_message_fits() {
+    let mut session = Session::with(|config| config.max_queue(100));
+    let (fits, does_not) = (Prepared::new(&[0; 100]), Prepared::new(&[0; 101]));
+    assert_eq!(session.connection.send_prepared(&does_not), Err(SendError::QueueFull));
+    assert_eq!(session.connection.send_prepared(&fits), Ok(()));
+}

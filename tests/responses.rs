@@ -390,3 +390,11 @@ fn no_content_has_no_length_and_takes_no_body() {
     let error = response.body("text/plain", "x").unwrap_err();
     assert_eq!(error, sansocket::handshake::ResponseError::NoBody);
 }
+
+#[test]
+fn a_body_has_one_type() {
+    let typed = Response::new(404).unwrap().header("content-type", "a/b").unwrap();
+    let response = typed.body("text/plain", "x").unwrap();
+    let types = response.headers().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    assert_eq!(types.collect::<Vec<_>>(), [("Content-Type", "text/plain")]);
+}

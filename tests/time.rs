@@ -297,3 +297,14 @@ fn an_answer_within_the_close_timeout_ends_well() {
     assert_eq!(session.connection.tick(start + 10 * SECOND), Ok(None));
     assert!(session.connection.is_finished());
 }
+
+// RE-05: at once, and not only when there is nothing more to take
+#[test]
+fn a_message_breaks_the_silence_before_the_next_is_asked_for() {
+    let (mut session, start) = (Session::new(), Instant::now());
+    session.connection.tick(start).unwrap();
+    session.input.extend(&wire::client(TEXT, b"hello"));
+    assert!(session.connection.next_event(&mut session.input).unwrap().is_some());
+    session.connection.tick(start + 30 * SECOND).unwrap();
+    assert_eq!(session.connection.pending(), b"");
+}

@@ -207,7 +207,8 @@ impl<S: Transport> Pending<S> {
         if !response.is_acceptance() {
             return Err(ResponseError::WrongKind.into());
         }
-        write_all(&self.stream, &response.to_bytes(), self.config.write_timeout.into())?;
+        let timeout = Duration::from(self.config.write_timeout);
+        write_all(&self.stream, &response.to_bytes(), |stalled| stalled.elapsed() >= timeout)?;
         let halves = open_as(Role::Server, self.stream, self.input, &self.config)?;
         if let Some(opened) = self.opened {
             opened(&halves.0);
@@ -326,10 +327,11 @@ pub(super) fn read_until<S: Transport>(
     }
 }
 
+/// Writes until `give_up` says that it takes too long, told since when nothing was taken.
 pub(super) fn write_all<S: Transport>(
     stream: &S,
     mut bytes: &[u8],
-    timeout: Duration,
+    give_up: impl Fn(Instant) -> bool,
 ) -> Result<(), Error> {
     let mut stalled = Instant::now();
     while !bytes.is_empty() {
@@ -341,7 +343,7 @@ pub(super) fn write_all<S: Transport>(
                 stalled = Instant::now();
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if is_timeout(&error) && stalled.elapsed() < timeout => {}
+            Err(error) if is_timeout(&error) && !give_up(stalled) => {}
             Err(error) if is_timeout(&error) => return Err(TimedOut::Write.into()),
             Err(error) => return Err(error.into()),
         }
@@ -351,7 +353,7 @@ pub(super) fn write_all<S: Transport>(
 
 /// Writes a response and sees that it arrives, if the client takes it.
 pub(super) fn answer<S: Transport>(stream: &S, response: &Response, timeout: Duration) {
-    if write_all(stream, &response.to_bytes(), timeout).is_ok() {
+    if write_all(stream, &response.to_bytes(), |stalled| stalled.elapsed() >= timeout).is_ok() {
         linger(stream);
     }
 }

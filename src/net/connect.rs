@@ -43,7 +43,7 @@ pub fn connect<S: Transport>(
     let config = config.borrow();
     let deadline = Instant::now() + Duration::from(config.handshake_timeout);
     stream.set_write_timeout(Some(WRITE_SLICE))?;
-    write_all(&stream, &offer.to_bytes(), config.handshake_timeout.into())?;
+    write_all(&stream, &offer.to_bytes(), |_| Instant::now() >= deadline)?;
     let mut input = Buffer::new();
     let accepted = loop {
         match offer.verify(&mut input, config)? {

@@ -63,10 +63,13 @@ impl<S: Transport> Receiver<S> {
         let ping_after = config.keepalive.map(|(ping_after, _)| ping_after.into());
         let longest_wait =
             ping_after.map_or(close_timeout, |after: Duration| close_timeout.min(after));
+        let mut keepalive = Keepalive::new(config.keepalive);
+        // The handshake was a sign of life.
+        keepalive.heard();
         let inner = Inner {
             link,
             decoder,
-            keepalive: Keepalive::new(config.keepalive),
+            keepalive,
             close_timeout,
             longest_wait,
             wait: longest_wait,

@@ -180,3 +180,11 @@ fn a_head_without_end_takes_bounded_memory() {
         assert!(input.capacity() <= 64 * 1024, "{}", input.capacity());
     }
 }
+
+// path and query together
+#[test]
+fn the_query_counts() {
+    let target = |len: usize| format!("GET /?{} HTTP/1.1", "q".repeat(len - 2));
+    accepted(&from(&target(TARGET), &[]), &Config::default());
+    refused(&from(&target(TARGET + 1), &[]), &Config::default(), &E::TargetTooLong);
+}

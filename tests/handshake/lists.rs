@@ -171,3 +171,11 @@ fn ten_thousand_subprotocols_fit_where_the_head_may_be_large() {
     assert!(request.subprotocols().eq(&names));
     assert!(request.accept().subprotocol("p9999").is_ok());
 }
+
+// R-026, HS-23: in all lines, not only the first
+#[test]
+fn each_line_of_extensions_follows_the_grammar() {
+    for values in [["a", "b;;"], ["b;;", "a"]] {
+        refused(&named("Sec-WebSocket-Extensions", &values), &Config::default(), &E::Extensions);
+    }
+}

@@ -171,3 +171,16 @@ fn a_repeated_origin_is_refused_wherever_pages_may_come_from() {
         }
     }
 }
+
+// on either side
+#[test]
+fn case_and_a_default_port_do_not_matter_in_a_list() {
+    for listed in ["https://example.org:443", "HTTPS://EXAMPLE.org", "https://example.org"] {
+        for origin in ["https://example.org", "https://example.org:443", "https://Example.Org"] {
+            let image = with(&[&format!("Origin: {origin}")]);
+            accepted(&image, &policy(Origins::list([listed])));
+        }
+        let image = with(&["Origin: http://example.org"]);
+        refused(&image, &policy(Origins::list([listed])), &E::Origin);
+    }
+}

@@ -1,6 +1,6 @@
 //! What a client in a hurry sends behind its request (RFC 6455 §4.2.2, §10.3).
 
-use sansocket::handshake::Request;
+use sansocket::handshake::{HandshakeError, Request};
 use sansocket::{Buffer, Config, Connection};
 
 use crate::common::session::{Seen, Session};
@@ -98,4 +98,29 @@ fn a_part_of_a_head_can_move_to_another_buffer() {
         assert_eq!(request.unwrap().path(), "/chat");
         assert_eq!(events(own), [Seen::text("early")]);
     }
+}
+
+// HS-33, V53: where the search for the end has got to is forgotten with the head
+#[test]
+fn each_head_is_searched_from_its_beginning() {
+    let config = Config::default();
+    let long = format!("GET /1 HTTP/1.1\r\nHost: e\r\nX: {}\r\n\r\n", "x".repeat(400));
+    let mut input = Buffer::new();
+    input.extend(&long.as_bytes()[..300]);
+    assert!(Request::parse(&mut input, &config).unwrap().is_none());
+    input.extend(&long.as_bytes()[300..]);
+    input.extend(b"GET /2 HTTP/1.1\r\nHost: e\r\n\r\n");
+    for path in ["/1", "/2"] {
+        match Request::parse(&mut input, &config) {
+            Err(HandshakeError::NotWebSocket(head)) => assert_eq!(head.path(), path),
+            other => panic!("{other:?}"),
+        }
+    }
+    // And with what is detached.
+    input.extend(&long.as_bytes()[..300]);
+    assert!(Request::parse(&mut input, &config).unwrap().is_none());
+    assert_eq!(input.detach().unread(), &long.as_bytes()[..300]);
+    input.extend(b"GET / HTTP/1.1\nHost: example.com\r\n\r\n");
+    let parsed = Request::parse(&mut input, &config);
+    assert!(matches!(parsed, Err(HandshakeError::Malformed)), "{parsed:?}");
 }

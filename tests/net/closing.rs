@@ -185,3 +185,34 @@ fn a_close_between_fragments_is_clean() {
     drop(client);
     assert!(ending.join().unwrap());
 }
+
+// as soon as both have said it, whoever was first
+#[test]
+fn when_both_have_closed_the_stream_ends_at_once() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    for ours_first in [true, false] {
+        let (mut client, sender, mut receiver) = raw::open(config(|c| c.close_timeout(HOUR)));
+        if ours_first {
+            sender.close(CloseCode::NORMAL, "").unwrap();
+            assert_eq!(client.read().0, CLOSE);
+        }
+        let ending = thread::spawn(move || receiver.recv().map(|message| message.is_none()));
+        client.send_close(1000, "");
+        if !ours_first {
+            assert_eq!(client.read().0, CLOSE);
+        }
+        client.expect_end();
+        drop(client);
+        assert!(ending.join().unwrap().unwrap());
+    }
+}
+
+// also when nobody asks again
+#[test]
+fn bad_text_is_answered_at_once() {
+    let (mut client, _sender, mut receiver) =
+        raw::open(config(|config| config.close_timeout(Duration::from_millis(60))));
+    client.send(TEXT, b"\xff");
+    assert!(matches!(receiver.recv(), Err(Error::Protocol(ProtocolError::InvalidText))));
+    client.expect_close(1007);
+}

@@ -1,13 +1,18 @@
 //! Deadlines over real sockets. They are short here; nothing asserts that they are exact.
 
-use std::io::{Read, Write};
+use std::io::ErrorKind::WouldBlock;
+use std::io::{Read as _, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sansocket::{Config, Error, Message, SendError, TimedOut, net};
+use sansocket::{CloseCode, Config, Error, Message, SendError, TimedOut, net};
 
-use crate::fake::Fake;
-use crate::raw::{self, CLOSE, PING, PONG, REQUEST, TEXT, config, frame, read_head, sockets};
+use crate::fake::{Fake, Read};
+use crate::raw::{
+    self, CLOSE, PATIENCE, PING, PONG, REQUEST, TEXT, config, frame, read_head, sockets, talk,
+};
 
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -106,11 +111,72 @@ fn giving_up_a_peer_releases_blocked_senders() {
 // A refusal lingers for a bounded time, even if the client never ends its side.
 #[test]
 fn a_refused_client_that_stays_is_cut_off() {
-    let (mut client, server) = sockets();
-    client.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").unwrap();
-    let result = net::accept(server, Config::default());
-    assert!(matches!(result, Err(Error::Handshake(_))));
-    assert!(read_head(&mut client).starts_with("HTTP/1.1 426 "));
+    for talks in [false, true] {
+        let (mut client, server) = sockets();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").unwrap();
+        let talking = talks.then(|| talk(&client, b"and so on"));
+        let result = net::accept(server, Config::default());
+        assert!(matches!(result, Err(Error::Handshake(_))));
+        assert!(read_head(&mut client).starts_with("HTTP/1.1 426 "));
+        if let Some(talking) = talking {
+            talking.join().unwrap();
+        }
+    }
+}
+
+// L-10, CL-16: from the first Close, however often it is asked for; and no ping comes behind it
+#[test]
+fn the_close_timeout_does_not_start_anew() {
+    let (mut client, sender, mut receiver) =
+        raw::open(config(|config| config.close_timeout(5 * SHORT).keepalive(SHORT, SHORT)));
+    sender.close(CloseCode::NORMAL, "").unwrap();
+    let ended = Arc::new(AtomicBool::new(false));
+    let closing = {
+        let (ended, start) = (Arc::clone(&ended), Instant::now());
+        thread::spawn(move || {
+            while !ended.load(Ordering::Relaxed) {
+                assert!(start.elapsed() < PATIENCE, "each Close puts it off");
+                sender.close(CloseCode::NORMAL, "").unwrap();
+                thread::sleep(SHORT / 4);
+            }
+        })
+    };
+    assert!(matches!(receiver.recv(), Err(Error::TimedOut(TimedOut::Close))));
+    ended.store(true, Ordering::Relaxed);
+    closing.join().unwrap();
+    client.expect_close(1000);
+}
+
+// L-09: the same for a client
+#[test]
+#[cfg(feature = "client")]
+fn a_dribbling_answer_is_given_up() {
+    let (client, server) = sockets();
+    let offer = sansocket::handshake::Offer::new("ws://example.com/").unwrap();
+    // May become a head yet.
+    let talking = talk(&server, b"H");
+    let connected = net::connect(client, &offer, config(|c| c.handshake_timeout(SHORT)));
+    assert!(matches!(connected, Err(Error::TimedOut(TimedOut::Handshake))), "{connected:?}");
+    talking.join().unwrap();
+}
+
+// L-10: silence counts from the last byte, and for that the handshake is one
+#[test]
+fn a_ping_is_due_after_the_last_byte() {
+    let silence = || Read::Fail(WouldBlock);
+    let text = || Read::Bytes(frame(TEXT, b"hello"));
+    for reads in [vec![silence(), silence()], vec![text(), silence(), silence()]] {
+        let fake = Fake::new(reads, vec![]);
+        let times =
+            |ping_after| config(|c| c.keepalive(ping_after, 5 * SHORT).close_timeout(SHORT));
+        let (_sender, mut receiver) = fake.open_with(times(SHORT * 3 / 2));
+        while receiver.recv().is_ok() {}
+        let waits = fake.waits();
+        // The last but one has waited for the shorter of the two timeouts, the last for what is left.
+        let [.., first, second, _] = waits[..] else { panic!("{waits:?}") };
+        assert_eq!(first, SHORT);
+        assert!(second <= SHORT / 2, "{waits:?}");
+    }
 }
 
 // R-079, CL-16: what follows a fault is discarded for a bounded time, whether anything follows or not
@@ -119,14 +185,11 @@ fn a_peer_that_stays_after_a_fault_is_cut_off() {
     for talks in [false, true] {
         let (mut client, _sender, mut receiver) = raw::open(config(|c| c.close_timeout(SHORT)));
         client.send(0x83, b"");
-        let mut stream = client.0.try_clone().unwrap();
-        let talking = thread::spawn(move || {
-            while talks && stream.write_all(b"and so on").is_ok() {
-                thread::sleep(SHORT / 10);
-            }
-        });
+        let talking = talks.then(|| talk(&client.0, b"and so on"));
         assert!(matches!(receiver.recv(), Err(Error::Protocol(_))));
-        talking.join().unwrap();
+        if let Some(talking) = talking {
+            talking.join().unwrap();
+        }
         assert_eq!(client.read(), (CLOSE, 1002u16.to_be_bytes().to_vec()));
     }
 }

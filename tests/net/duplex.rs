@@ -124,6 +124,7 @@ fn abort_releases_senders_and_the_receiver() {
     let receiving = thread::spawn(move || receiver.recv().map(|_| ()));
     wait_until_blocked(&client);
     sender.abort();
+    assert!(matches!(sender.feed("late"), Err(Error::Send(SendError::Closed))));
     assert!(blocked.join().unwrap().is_err());
     assert!(matches!(receiving.join().unwrap(), Err(Error::Aborted(_))));
     assert!(matches!(sender.send("more"), Err(Error::Send(SendError::Closed))));

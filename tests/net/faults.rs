@@ -1,11 +1,15 @@
 //! What happens when the socket fails.
 
 use std::io::ErrorKind::{self, *};
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use sansocket::{Aborted, Buffer, Config, Error, Message, SendError, net};
+use sansocket::net::{Sender, Transport};
+use sansocket::{Aborted, Buffer, CloseCode, Config, Error, Message, SendError, net};
 
 use crate::fake::{Fake, Read, Write};
 use crate::raw::{CLOSE, PING, TEXT, frame};
@@ -133,6 +137,7 @@ fn a_panic_in_the_transport_poisons_the_sender() {
     let (sender, mut receiver) = fake.open();
     let panicked = catch_unwind(AssertUnwindSafe(|| sender.send("never whole")));
     assert!(panicked.is_err());
+    assert!(is_closed(sender.feed("more")));
     assert!(is_closed(sender.send("more")));
     assert!(matches!(receiver.recv(), Err(Error::Aborted(_))));
     assert_eq!(fake.written().len(), 1);
@@ -185,24 +190,83 @@ fn a_pong_that_fails_poisons_the_sender() {
     assert_eq!(fake.written(), b"");
 }
 
+/// What is read, what is to be written in the end, and what is done for it.
+type Way<'w> = (Vec<Read>, &'w [u8], &'w dyn Fn(&Sender<Fake>));
+
 // IO-10: the receiver tries again after a moment, and does not wait for the peer to say something
 #[test]
 fn what_stalls_is_tried_again_soon() {
-    let stalls = vec![
-        Write::Take(1),
-        Write::Fail(ErrorKind::WouldBlock),
-        Write::Fail(ErrorKind::TimedOut),
-        Write::Take(2),
-    ];
     let silence = || Read::Fail(ErrorKind::WouldBlock);
-    let reads = vec![silence(), silence(), silence(), silence(), silence(), silence()];
-    let fake = Fake::new(reads, stalls);
-    let (sender, mut receiver) = fake.open();
-    sender.feed("text").unwrap();
-    assert!(matches!(receiver.recv(), Err(Error::Aborted(_))));
-    assert_eq!(fake.written(), b"\x81\x04text");
-    let soon: Vec<_> = fake.waits().iter().map(|wait| *wait < Duration::from_secs(1)).collect();
-    assert_eq!(soon, [true, true, true, true, false, false, false]);
+    let feed = |sender: &Sender<Fake>| sender.feed("text").unwrap();
+    let close = |sender: &Sender<Fake>| sender.close(CloseCode::NORMAL, "").unwrap();
+    let ping = || vec![Read::Bytes(frame(PING, b"ping"))];
+    let ways: [Way<'_>; 3] = [
+        (vec![], b"\x81\x04text", &feed),
+        (vec![], b"\x88\x02\x03\xe8", &close),
+        (ping(), b"\x8a\x04ping", &|_| {}),
+    ];
+    for (mut reads, wanted, act) in ways {
+        let stalls = vec![
+            Write::Take(1),
+            Write::Fail(ErrorKind::WouldBlock),
+            Write::Fail(ErrorKind::TimedOut),
+            Write::Take(2),
+        ];
+        let first = reads.len();
+        reads.extend([silence(), silence(), silence(), silence(), silence(), silence()]);
+        let fake = Fake::new(reads, stalls);
+        let (sender, mut receiver) = fake.open();
+        act(&sender);
+        assert!(matches!(receiver.recv(), Err(Error::Aborted(_))));
+        assert_eq!(fake.written(), wanted);
+        let waits = fake.waits().split_off(first);
+        let soon = waits.iter().take_while(|wait| **wait < Duration::from_millis(100)).count();
+        assert!((2..=4).contains(&soon), "{waits:?}");
+        assert!(waits[soon..].iter().all(|wait| *wait > Duration::from_secs(1)), "{waits:?}");
+    }
+}
+
+/// Takes a little every other time, and waits as a socket does before it takes nothing.
+struct Slow(AtomicUsize);
+
+const LITTLE: usize = 3000;
+
+impl Transport for Slow {
+    fn read(&self, _: &mut [u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.0.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+            thread::sleep(Duration::from_millis(10));
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        Ok(slices.iter().map(|slice| slice.len()).sum::<usize>().min(LITTLE))
+    }
+
+    fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn shutdown(&self, _: Shutdown) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+// IO-10, T6: what counts is how long nothing is taken, and not how long all of it takes
+#[test]
+fn a_peer_that_reads_slowly_is_waited_for() {
+    let config = Config::builder().write_timeout(Duration::from_millis(500)).build().unwrap();
+    let slow = Slow(AtomicUsize::new(0));
+    let (sender, _receiver) = net::open(slow, Buffer::new(), config).unwrap();
+    // 100 writes that take nothing for 10 ms each.
+    sender.send(&vec![0; 100 * LITTLE]).unwrap();
+    sender.feed(&vec![0; 100 * LITTLE]).unwrap();
+    sender.flush().unwrap();
 }
 
 // the last frame is written whenever the peer takes it, and then the stream ends

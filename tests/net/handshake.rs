@@ -252,6 +252,19 @@ fn debug_output_shows_the_head_and_no_payload() {
     assert!(shown.starts_with("Http(Plain { head: ") && shown.contains("/plain"), "{shown}");
 }
 
+// HS-14: whoever takes over the socket finds it as if nobody had read from it
+#[test]
+fn plain_http_is_handed_over_without_timeouts() {
+    let (mut client, server) = sockets();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").unwrap();
+    let Incoming::Http(plain) = Incoming::read(server, Config::default()).unwrap() else {
+        panic!("this is no WebSocket");
+    };
+    let (stream, _, _) = plain.into_parts().unwrap();
+    assert_eq!(stream.read_timeout().unwrap(), None);
+    assert_eq!(stream.write_timeout().unwrap(), None);
+}
+
 // a WebSocket cannot be promised to who has asked for none
 #[test]
 fn plain_http_is_not_answered_with_an_acceptance() {

@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use sansocket::net::{self, Receiver, Sender};
 use sansocket::{Config, ConfigBuilder};
@@ -106,6 +106,18 @@ impl Raw {
         self.0.read_exact(&mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// Keeps sending until it is cut off, which has to be soon.
+pub(crate) fn talk(stream: &TcpStream, bytes: &'static [u8]) -> JoinHandle<()> {
+    let mut stream = stream.try_clone().unwrap();
+    thread::spawn(move || {
+        let start = Instant::now();
+        while stream.write_all(bytes).is_ok() {
+            assert!(start.elapsed() < PATIENCE, "it may talk for ever");
+            thread::sleep(Duration::from_millis(5));
+        }
+    })
 }
 
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {

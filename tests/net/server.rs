@@ -236,3 +236,73 @@ fn when_a_handler_returns_its_connection_is_closed() {
     assert_eq!(handle.stop(Duration::ZERO, PATIENCE), 0);
     thread.join().unwrap();
 }
+
+// nor for a handler that does not return
+#[test]
+fn a_stop_leaves_handlers_behind() {
+    let server = Server::bind("127.0.0.1:0", Config::default()).unwrap();
+    let (address, handle) = (server.local_addr(), server.handle());
+    let (tell, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let parked = |_, _| loop {
+            thread::park();
+        };
+        server.run(parked).unwrap();
+        tell.send(()).unwrap();
+    });
+    let client = Raw::shake_hands(TcpStream::connect(address).unwrap());
+    assert_eq!(handle.stop(Duration::ZERO, Duration::from_millis(50)), 1);
+    ended.recv_timeout(PATIENCE).unwrap();
+    drop(client);
+}
+
+// however long the Close frames were to be spread
+#[test]
+fn a_stop_keeps_its_deadline() {
+    let server = start(|server| server);
+    let clients = [server.open(), server.open()];
+    let (tell, ended) = mpsc::channel();
+    let handle = server.handle;
+    thread::spawn(move || {
+        let left = handle.stop(Duration::from_secs(3600), Duration::from_millis(50));
+        tell.send(left).unwrap();
+    });
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(2));
+    drop(clients);
+}
+
+// the connection that a stop wakes the server with is nobody's
+#[test]
+fn a_stop_is_no_error() {
+    let (tell, errors) = mpsc::channel();
+    let server =
+        start(|server| server.on_error(move |_, error| tell.send(error.to_string()).unwrap()));
+    // So that it waits for the next.
+    let mut client = server.open();
+    assert_echoes(&mut client);
+    client.send_close(1000, "");
+    client.expect_close(1000);
+    drop(client);
+    while server.handle.connections() > 0 {
+        thread::yield_now();
+    }
+    server.stop();
+    assert_eq!(errors.try_iter().next(), None);
+}
+
+// R-142, CL-24: what a client says after the last Close is discarded, and resets nothing
+#[test]
+fn who_is_parted_with_may_answer() {
+    let server = Server::bind("127.0.0.1:0", Config::default()).unwrap();
+    let (address, handle) = (server.local_addr(), server.handle());
+    let thread = thread::spawn(move || server.run(|_, _| Ok(())).unwrap());
+    let mut client = Raw::shake_hands(TcpStream::connect(address).unwrap());
+    client.expect_close(1000);
+    for _ in 0..4 {
+        client.send_close(1000, "");
+        thread::sleep(Duration::from_millis(20));
+    }
+    drop(client);
+    assert_eq!(handle.stop(Duration::ZERO, PATIENCE), 0);
+    thread.join().unwrap();
+}
