@@ -2,8 +2,8 @@
 
 use std::io::ErrorKind::WouldBlock;
 use std::io::{Read as _, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -210,4 +210,28 @@ fn a_failed_write_ends_receiving_too() {
     assert!(matches!(end, Err(Error::TimedOut(TimedOut::Close))), "{end:?}");
     drop((sender, receiver));
     endless.join().unwrap();
+}
+
+// L-09, V38: on a Unix socket as well
+#[cfg(unix)]
+#[test]
+fn unix_sockets_have_deadlines_too() {
+    use std::os::unix::net::UnixStream;
+    let hasty = || config(|config| config.handshake_timeout(SHORT).write_timeout(SHORT));
+    let (tell, ended) = mpsc::channel();
+    let (mut client, server) = UnixStream::pair().unwrap();
+    let clients = client.try_clone().unwrap();
+    thread::spawn(move || {
+        let (mute, served) = UnixStream::pair().unwrap();
+        let silent = net::accept(served, hasty());
+        assert!(matches!(silent, Err(Error::TimedOut(TimedOut::Handshake))), "{silent:?}");
+        drop(mute);
+        let (sender, _receiver) = net::accept(server, hasty()).unwrap();
+        let unread = sender.send(&vec![0; 16 * 1024 * 1024]);
+        assert!(matches!(unread, Err(Error::TimedOut(TimedOut::Write))), "{unread:?}");
+        tell.send(()).unwrap();
+    });
+    client.write_all(REQUEST.as_bytes()).unwrap();
+    ended.recv_timeout(PATIENCE).unwrap();
+    drop(clients);
 }

@@ -171,7 +171,7 @@ fn a_stop_closes_everybody_with_1001() {
     let server = start(|server| server);
     let clients: Vec<_> = (0..10).map(|_| server.open()).collect();
     let handle = server.handle.clone();
-    let stopping = thread::spawn(move || handle.stop(Duration::from_millis(100), PATIENCE));
+    let stopping = thread::spawn(move || handle.stop(Duration::from_millis(500), PATIENCE));
     for mut client in clients {
         let (_, payload) = client.read();
         assert_eq!(payload, 1001u16.to_be_bytes());
