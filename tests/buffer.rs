@@ -284,8 +284,10 @@ fn the_next_long_frame_gets_the_room_it_lacks() {
     for (header, payload, long) in [(8, 16 * 1024 - 9, false), (8, 16 * 1024 - 8, true)] {
         let frame = wire::client(BINARY, &vec![5; payload]);
         assert_eq!(frame.len(), header + payload);
-        for begun in [0, 1, 5] {
+        for (room, begun) in [(0, 0), (0, 1), (0, 5), (60_000, 1), (60_000, 5)] {
             let mut session = Session::new();
+            session.input.extend(&vec![0; room]);
+            session.input.consume(room);
             session.events(&[&frame, &frame[..begun]].concat());
             let missing = frame.len() - begun;
             assert_eq!(session.input.space().len() == missing + 1, long, "{begun}");
