@@ -12,7 +12,7 @@ use sansocket::net::{Sender, Transport};
 use sansocket::{Aborted, Buffer, CloseCode, Config, Error, Message, SendError, net};
 
 use crate::fake::{Fake, Read, Write};
-use crate::raw::{CLOSE, PING, TEXT, frame};
+use crate::raw::{CLOSE, PING, REQUEST, TEXT, frame};
 
 fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
     match result {
@@ -226,22 +226,31 @@ fn what_stalls_is_tried_again_soon() {
     }
 }
 
-/// Takes a little every other time, and waits as a socket does before it takes nothing.
-struct Slow(AtomicUsize);
+/// Sends a request, and takes a little every other time; before it takes nothing it waits, as a socket
+/// does.
+struct Slow {
+    little: usize,
+    writes: AtomicUsize,
+}
 
-const LITTLE: usize = 3000;
+impl Slow {
+    fn new(little: usize) -> Self {
+        Self { little, writes: AtomicUsize::new(0) }
+    }
+}
 
 impl Transport for Slow {
-    fn read(&self, _: &mut [u8]) -> io::Result<usize> {
-        Err(ErrorKind::WouldBlock.into())
+    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
+        space[..REQUEST.len()].copy_from_slice(REQUEST.as_bytes());
+        Ok(REQUEST.len())
     }
 
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.0.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+        if self.writes.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
             thread::sleep(Duration::from_millis(10));
             return Err(ErrorKind::WouldBlock.into());
         }
-        Ok(slices.iter().map(|slice| slice.len()).sum::<usize>().min(LITTLE))
+        Ok(slices.iter().map(|slice| slice.len()).sum::<usize>().min(self.little))
     }
 
     fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
@@ -261,12 +270,12 @@ impl Transport for Slow {
 #[test]
 fn a_peer_that_reads_slowly_is_waited_for() {
     let config = Config::builder().write_timeout(Duration::from_millis(500)).build().unwrap();
-    let slow = Slow(AtomicUsize::new(0));
-    let (sender, _receiver) = net::open(slow, Buffer::new(), config).unwrap();
-    // 100 writes that take nothing for 10 ms each.
-    sender.send(&vec![0; 100 * LITTLE]).unwrap();
-    sender.feed(&vec![0; 100 * LITTLE]).unwrap();
+    // Each time 100 writes or so that take nothing for 10 ms each.
+    let (sender, _receiver) = net::open(Slow::new(3000), Buffer::new(), &config).unwrap();
+    sender.send(&[0; 300_000]).unwrap();
+    sender.feed(&[0; 300_000]).unwrap();
     sender.flush().unwrap();
+    net::accept(Slow::new(1), &config).unwrap();
 }
 
 // the last frame is written whenever the peer takes it, and then the stream ends
