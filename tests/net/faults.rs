@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use sansocket::net::{Sender, Transport};
 use sansocket::{Aborted, Buffer, CloseCode, Config, Error, Message, SendError, net};
 
 use crate::fake::{Fake, Read, Write};
-use crate::raw::{CLOSE, PING, REQUEST, TEXT, frame};
+use crate::raw::{CLOSE, PATIENCE, PING, REQUEST, TEXT, frame};
 
 fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
     match result {
@@ -190,8 +191,8 @@ fn a_pong_that_fails_poisons_the_sender() {
     assert_eq!(fake.written(), b"");
 }
 
-/// What is read, what is to be written in the end, and what is done for it.
-type Way<'w> = (Vec<Read>, &'w [u8], &'w dyn Fn(&Sender<Fake>));
+/// What is read, what is to be written in the end, what is done for it, and how often it is waited for.
+type Way<'w> = (Vec<Read>, &'w [u8], &'w dyn Fn(&Sender<Fake>), usize);
 
 // IO-10: the receiver tries again after a moment, and does not wait for the peer to say something
 #[test]
@@ -200,12 +201,13 @@ fn what_stalls_is_tried_again_soon() {
     let feed = |sender: &Sender<Fake>| sender.feed("text").unwrap();
     let close = |sender: &Sender<Fake>| sender.close(CloseCode::NORMAL, "").unwrap();
     let ping = || vec![Read::Bytes(frame(PING, b"ping"))];
+    // Close and pong are tried a first time before anything is waited for.
     let ways: [Way<'_>; 3] = [
-        (vec![], b"\x81\x04text", &feed),
-        (vec![], b"\x88\x02\x03\xe8", &close),
-        (ping(), b"\x8a\x04ping", &|_| {}),
+        (vec![], b"\x81\x04text", &feed, 4),
+        (vec![], b"\x88\x02\x03\xe8", &close, 3),
+        (ping(), b"\x8a\x04ping", &|_| {}, 3),
     ];
-    for (mut reads, wanted, act) in ways {
+    for (mut reads, wanted, act, stalled) in ways {
         let stalls = vec![
             Write::Take(1),
             Write::Fail(ErrorKind::WouldBlock),
@@ -221,7 +223,7 @@ fn what_stalls_is_tried_again_soon() {
         assert_eq!(fake.written(), wanted);
         let waits = fake.waits().split_off(first);
         let soon = waits.iter().take_while(|wait| **wait < Duration::from_millis(100)).count();
-        assert!((2..=4).contains(&soon), "{waits:?}");
+        assert_eq!(soon, stalled, "{waits:?}");
         assert!(waits[soon..].iter().all(|wait| *wait > Duration::from_secs(1)), "{waits:?}");
     }
 }
@@ -295,4 +297,18 @@ fn a_close_that_stalls_is_written_later() {
         assert_eq!(fake.written(), close);
         assert_eq!(fake.shutdowns(), [Shutdown::Write, Shutdown::Both]);
     }
+}
+
+// CL-21: after a fault as well, a socket that fails is not asked for ever
+#[test]
+fn a_failure_ends_the_wait_for_the_end() {
+    let patient = Config::builder().close_timeout(Duration::from_secs(3600)).build().unwrap();
+    let fake = Fake::new(vec![Read::Bytes(frame(0x83, b""))], vec![]);
+    let (_sender, mut receiver) = fake.open_with(patient);
+    // A read, and the Close frame.
+    fake.burn_after(2);
+    let (tell, ended) = mpsc::channel();
+    thread::spawn(move || tell.send(receiver.recv().is_err()).unwrap());
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(true));
+    assert_eq!(fake.written(), b"\x88\x02\x03\xea");
 }
