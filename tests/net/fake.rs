@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use sansocket::net::{self, Receiver, Sender, Transport};
@@ -23,6 +24,8 @@ pub(crate) enum Read {
 pub(crate) enum Write {
     Take(usize),
     Fail(io::ErrorKind),
+    /// Waits as a socket does whose peer does not read, and takes nothing.
+    Stall(Duration),
     /// Claims one byte more than it was given.
     TooMuch,
     Panic,
@@ -138,6 +141,10 @@ impl Transport for Fake {
         let n = match step.unwrap_or(Write::Take(usize::MAX)) {
             Write::Take(n) => n.min(bytes.len()),
             Write::Fail(kind) => return Err(kind.into()),
+            Write::Stall(time) => {
+                thread::sleep(time);
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
             Write::TooMuch => return Ok(bytes.len() + 1),
             Write::Panic => panic!("as the script says"),
         };

@@ -1,15 +1,13 @@
 //! What happens when the socket fails.
 
 use std::io::ErrorKind::{self, *};
-use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use sansocket::net::{Sender, Transport};
+use sansocket::net::Sender;
 use sansocket::{Aborted, Buffer, CloseCode, Config, Error, Message, SendError, net};
 
 use crate::fake::{Fake, Read, Write};
@@ -228,56 +226,36 @@ fn what_stalls_is_tried_again_soon() {
     }
 }
 
-/// Sends a request, and takes a little every other time; before it takes nothing it waits, as a socket
-/// does.
-struct Slow {
-    little: usize,
-    writes: AtomicUsize,
-}
-
-impl Slow {
-    fn new(little: usize) -> Self {
-        Self { little, writes: AtomicUsize::new(0) }
-    }
-}
-
-impl Transport for Slow {
-    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
-        space[..REQUEST.len()].copy_from_slice(REQUEST.as_bytes());
-        Ok(REQUEST.len())
-    }
-
-    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.writes.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
-            thread::sleep(Duration::from_millis(10));
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        Ok(slices.iter().map(|slice| slice.len()).sum::<usize>().min(self.little))
-    }
-
-    fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn shutdown(&self, _: Shutdown) -> io::Result<()> {
-        Ok(())
-    }
+/// Takes so little at a time, after a moment each.
+fn slowly(little: usize, times: usize) -> Vec<Write> {
+    vec![[Write::Stall(Duration::from_millis(10)), Write::Take(little)]; times].concat()
 }
 
 // IO-10, T6: what counts is how long nothing is taken, and not how long all of it takes
 #[test]
 fn a_peer_that_reads_slowly_is_waited_for() {
     let config = Config::builder().write_timeout(Duration::from_millis(500)).build().unwrap();
-    // Each time 100 writes or so that take nothing for 10 ms each.
-    let (sender, _receiver) = net::open(Slow::new(3000), Buffer::new(), &config).unwrap();
+    let fake = Fake::new(vec![], slowly(3000, 200));
+    let (sender, _receiver) = fake.open_with(config.clone());
     sender.send(&[0; 300_000]).unwrap();
     sender.feed(&[0; 300_000]).unwrap();
     sender.flush().unwrap();
-    net::accept(Slow::new(1), &config).unwrap();
+    assert!(fake.calls().len() >= 200);
+    let fake = Fake::new(vec![Read::Bytes(REQUEST.into())], slowly(1, 100));
+    net::accept(fake.clone(), config).unwrap();
+    assert!(fake.calls().len() >= 100);
+}
+
+// L-09: but a client's request has its deadline
+#[cfg(feature = "client")]
+#[test]
+fn a_request_that_is_taken_slowly_is_given_up() {
+    let hasty = Config::builder().handshake_timeout(Duration::from_millis(100)).build().unwrap();
+    let offer = sansocket::handshake::Offer::new("ws://example.com/").unwrap();
+    let fake = Fake::new(vec![], slowly(1, 100));
+    let connected = net::connect(fake.clone(), &offer, hasty);
+    assert!(matches!(connected, Err(Error::TimedOut(_))), "{connected:?}");
+    assert!(!fake.written().ends_with(b"\r\n\r\n"), "it was written to the end");
 }
 
 // the last frame is written whenever the peer takes it, and then the stream ends

@@ -30,9 +30,15 @@ fn start(build: impl FnOnce(Server) -> Server) -> Running {
 }
 
 fn start_with(config: Config, build: impl FnOnce(Server) -> Server) -> Running {
-    let server = build(Server::bind("127.0.0.1:0", config).unwrap());
+    serve(build(Server::bind("127.0.0.1:0", config).unwrap()), echo)
+}
+
+fn serve<H>(server: Server, handler: H) -> Running
+where
+    H: Fn(Sender<TcpStream>, Receiver<TcpStream>) -> Result<(), Error> + Send + Sync + 'static,
+{
     let (address, handle) = (server.local_addr(), server.handle());
-    Running { address, handle, thread: thread::spawn(move || server.run(echo).unwrap()) }
+    Running { address, handle, thread: thread::spawn(move || server.run(handler).unwrap()) }
 }
 
 impl Running {
@@ -149,11 +155,7 @@ fn a_stop_closes_who_is_about_to_enter() {
 #[test]
 fn a_server_on_all_addresses_can_be_stopped() {
     for address in ["0.0.0.0:0", "[::]:0"] {
-        let server = Server::bind(address, Config::default()).unwrap();
-        let handle = server.handle();
-        let thread = thread::spawn(move || server.run(echo).unwrap());
-        assert_eq!(handle.stop(Duration::ZERO, PATIENCE), 0);
-        thread.join().unwrap();
+        serve(Server::bind(address, Config::default()).unwrap(), echo).stop();
     }
 }
 
@@ -226,15 +228,12 @@ fn errors_are_reported_once_they_are_answered() {
 #[test]
 fn when_a_handler_returns_its_connection_is_closed() {
     let server = Server::bind("127.0.0.1:0", Config::default()).unwrap();
-    let (address, handle) = (server.local_addr(), server.handle());
-    let thread = thread::spawn(move || server.run(|sender, _receiver| sender.send("bye")).unwrap());
-    let stream = TcpStream::connect(address).unwrap();
-    let mut client = Raw::shake_hands(stream);
+    let server = serve(server, |sender, _receiver| sender.send("bye"));
+    let mut client = server.open();
     assert_eq!(client.read(), (TEXT, b"bye".to_vec()));
     client.expect_close(1000);
     drop(client);
-    assert_eq!(handle.stop(Duration::ZERO, PATIENCE), 0);
-    thread.join().unwrap();
+    server.stop();
 }
 
 // nor for a handler that does not return
@@ -293,16 +292,13 @@ fn a_stop_is_no_error() {
 // R-142, CL-24: what a client says after the last Close is discarded, and resets nothing
 #[test]
 fn who_is_parted_with_may_answer() {
-    let server = Server::bind("127.0.0.1:0", Config::default()).unwrap();
-    let (address, handle) = (server.local_addr(), server.handle());
-    let thread = thread::spawn(move || server.run(|_, _| Ok(())).unwrap());
-    let mut client = Raw::shake_hands(TcpStream::connect(address).unwrap());
+    let server = serve(Server::bind("127.0.0.1:0", Config::default()).unwrap(), |_, _| Ok(()));
+    let mut client = server.open();
     client.expect_close(1000);
     for _ in 0..4 {
         client.send_close(1000, "");
         thread::sleep(Duration::from_millis(20));
     }
     drop(client);
-    assert_eq!(handle.stop(Duration::ZERO, PATIENCE), 0);
-    thread.join().unwrap();
+    server.stop();
 }
