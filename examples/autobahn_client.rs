@@ -6,7 +6,7 @@ use std::env;
 use std::net::TcpStream;
 use std::process::ExitCode;
 
-use sansocket::handshake::Offer;
+use sansocket::handshake::client;
 use sansocket::net::{self, Receiver, Sender};
 use sansocket::{Config, Message};
 use shared::{Result, about};
@@ -48,9 +48,9 @@ fn echo(url: &str) -> Result {
 
 fn connect(url: &str) -> Result<(Sender<TcpStream>, Receiver<TcpStream>)> {
     let config = Config::builder().max_message(32 * 1024 * 1024).build()?;
-    let offer = Offer::new(url)?;
-    let stream = TcpStream::connect((offer.host(), offer.port()))
+    let request = client::Request::new(url)?;
+    let stream = TcpStream::connect((request.host(), request.port()))
         .map_err(about(format!("cannot connect to {url}")))?;
-    let (sender, receiver, _) = net::connect(stream, &offer, config)?;
+    let (sender, receiver, _) = net::connect(stream, &request, config)?;
     Ok((sender, receiver))
 }

@@ -22,7 +22,7 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::handshake::Response;
-use sansocket::net::{Incoming, Pending, Plain, Receiver, Sender, Server};
+use sansocket::net::{HttpRequest, Incoming, Receiver, Sender, Server, Upgrade};
 use sansocket::{CloseCode, Config, Error, Message, Prepared};
 use shared::{Args, about, announce, stop_on_signal};
 
@@ -52,15 +52,15 @@ fn main() -> ExitCode {
         let room = Mutex::new(Room::default());
         let server =
             server.max_connections(256).on_error(|peer, error| eprintln!("{peer}: {error}"));
-        server.run_incoming(move |incoming| match incoming {
-            Incoming::WebSocket(pending) => admit(pending, &room),
+        server.run_http(move |incoming| match incoming {
+            Incoming::Upgrade(pending) => admit(pending, &room),
             Incoming::Http(plain) => answer(plain),
         })?;
         Ok(())
     })
 }
 
-fn admit(pending: Pending<TcpStream>, room: &Mutex<Room>) -> Result<(), Error> {
+fn admit(pending: Upgrade<TcpStream>, room: &Mutex<Room>) -> Result<(), Error> {
     let request = pending.request();
     if request.path() != "/ws" {
         let response = request.reject(404)?;
@@ -223,11 +223,11 @@ fn clean(text: &str, limit: usize) -> Option<String> {
 }
 
 /// Answers plain HTTP.
-fn answer(plain: Plain<TcpStream>) -> Result<(), Error> {
+fn answer(plain: HttpRequest<TcpStream>) -> Result<(), Error> {
     let (status, body) = match (plain.head().method(), plain.head().path()) {
         ("GET", "/") => (200, PAGE),
         ("GET", path) if path != "/ws" => (404, "<!doctype html><p>No such page."),
-        _ => return Err(plain.refuse()), // 405, or 426 at /ws
+        _ => return Err(plain.reject()), // 405, or 426 at /ws
     };
     // Script and style without this number do not run, should somebody smuggle them into the page.
     let nonce = RandomState::new().build_hasher().finish().to_string();

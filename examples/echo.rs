@@ -8,7 +8,7 @@
 use std::net::TcpStream;
 use std::process::ExitCode;
 
-use sansocket::net::{Pending, Server};
+use sansocket::net::{Server, Upgrade};
 use sansocket::{CloseCode, Config, Error};
 use shared::{Args, about, announce, stop_on_signal};
 
@@ -22,12 +22,12 @@ fn main() -> ExitCode {
         let server = Server::bind(&args.address, config).map_err(cannot)?;
         stop_on_signal(server.handle())?;
         announce(server.local_addr());
-        server.on_error(|peer, error| eprintln!("{peer}: {error}")).run_pending(serve)?;
+        server.on_error(|peer, error| eprintln!("{peer}: {error}")).run_upgrades(serve)?;
         Ok(())
     })
 }
 
-fn serve(pending: Pending<TcpStream>) -> Result<(), Error> {
+fn serve(pending: Upgrade<TcpStream>) -> Result<(), Error> {
     let close = wanted_close(pending.request().path(), pending.request().query());
     let mut response = pending.request().accept();
     if let Some(first) = pending.request().subprotocols().next() {

@@ -239,7 +239,7 @@ impl Client {
         let mut shared = std::mem::take(&mut server.input);
         let mut own = self.input.take();
         let input = match &mut own {
-            Some(own) => shared.resume(own),
+            Some(own) => shared.attach(own),
             None => &mut shared,
         };
         let mut turn = Turn::Unfinished;
@@ -298,7 +298,7 @@ impl Client {
             for message in rest {
                 let _ = connection.send_prepared(message);
             }
-            let _ = connection.send_prepared_through(&mut self.stream, last);
+            let _ = connection.send_prepared_to(&mut self.stream, last);
         }
         let turn = self.flush(server).map_or(Turn::Gone, |_| Turn::Over);
         self.reclaim(server);
@@ -435,7 +435,7 @@ fn answer(
         // Refused only after a Close: the queue has room for one read.
         match (&mut broadcast, &mut stream) {
             (Some(everybody), _) => everybody.push(Prepared::new(message)),
-            (None, Some(stream)) if long => _ = connection.send_through(*stream, message),
+            (None, Some(stream)) if long => _ = connection.send_to(*stream, message),
             _ => _ = connection.send(message),
         }
     }

@@ -232,12 +232,12 @@ impl Buffer {
     ///
     /// let (mut shared, mut rest) = (Buffer::new(), Buffer::new());
     /// rest.extend(b"\x81"); // half a frame header
-    /// let input = shared.resume(&mut rest);
+    /// let input = shared.attach(&mut rest);
     /// assert_eq!(input.unread(), b"\x81");
     /// assert!(rest.is_empty());
     /// ```
     #[must_use]
-    pub fn resume<'b>(&'b mut self, rest: &'b mut Self) -> &'b mut Self {
+    pub fn attach<'b>(&'b mut self, rest: &'b mut Self) -> &'b mut Self {
         if rest.live() > SMALL_READ || !self.is_empty() {
             return rest;
         }

@@ -9,7 +9,7 @@ use crate::close::CloseCode;
 use crate::config::{Config, Millis, Role};
 use crate::decoder::Decoder;
 use crate::encoder::Encoder;
-use crate::error::{Aborted, ProtocolError, SendError, TimedOut};
+use crate::error::{Disconnected, ProtocolError, SendError, TimedOut};
 use crate::keepalive::Keepalive;
 use crate::message::{Event, Message};
 use crate::prepared::Prepared;
@@ -170,11 +170,11 @@ impl Connection {
     ///
     /// let mut connection = Connection::server(Config::default());
     /// let mut socket = Vec::new();
-    /// connection.send_through(&mut socket, &[7; 100_000])?;
+    /// connection.send_to(&mut socket, &[7; 100_000])?;
     /// assert_eq!(socket.len(), 10 + 100_000);
     ///
     /// let mut full: &mut [u8] = &mut [0; 50_000];
-    /// connection.send_through(&mut full, &[7; 100_000])?;
+    /// connection.send_to(&mut full, &[7; 100_000])?;
     /// assert_eq!(connection.pending().len(), 10 + 50_000);
     /// # Ok::<(), sansocket::SendError>(())
     /// ```
@@ -183,25 +183,25 @@ impl Connection {
     ///
     /// Those of [`send`](Self::send), before anything is written: the message has to fit into the
     /// queue, in case it has to wait there.
-    pub fn send_through<'m>(
+    pub fn send_to<'m>(
         &mut self,
         writer: &mut impl Write,
         message: impl Into<Message<'m>>,
     ) -> Result<(), SendError> {
-        self.encoder.send_through(writer, message.into())
+        self.encoder.send_to(writer, message.into())
     }
 
     /// The same for a message that was encoded before: a server's broadcast copies nothing.
     ///
     /// # Errors
     ///
-    /// Those of [`send_through`](Self::send_through).
-    pub fn send_prepared_through(
+    /// Those of [`send_to`](Self::send_to).
+    pub fn send_prepared_to(
         &mut self,
         writer: &mut impl Write,
         prepared: &Prepared,
     ) -> Result<(), SendError> {
-        self.encoder.send_prepared_through(writer, prepared)
+        self.encoder.send_prepared_to(writer, prepared)
     }
 
     /// Queues a ping. The peer answers with a pong of the same payload (RFC 6455 §5.5.2).
@@ -292,14 +292,14 @@ impl Connection {
     /// # Errors
     ///
     /// There was no Close frame before it. Either way the connection is over.
-    pub fn eof(&mut self) -> Result<(), Aborted> {
+    pub fn eof(&mut self) -> Result<(), Disconnected> {
         let mid_message = self.decoder.is_mid_message() || self.partial;
         let expected = self.decoder.has_ended();
         self.decoder.end();
         self.encoder.end();
         match expected {
             true => Ok(()),
-            false => Err(Aborted { mid_message }),
+            false => Err(Disconnected { mid_message }),
         }
     }
 

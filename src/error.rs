@@ -1,7 +1,7 @@
 //! What can go wrong once a connection is open, one small type per operation.
 //!
 //! Errors are sorted by fault: a [`ProtocolError`] is the peer's, a [`SendError`] the
-//! caller's, a [`TimedOut`] and an [`Aborted`] the network's. Refused handshakes are
+//! caller's, a [`TimedOut`] and an [`Disconnected`] the network's. Refused handshakes are
 //! [`HandshakeError`](crate::handshake::HandshakeError)s.
 
 use thiserror::Error;
@@ -118,7 +118,7 @@ pub enum TimedOut {
 /// complete had been delivered.
 #[derive(Error, Clone, Copy, Debug, PartialEq, Eq)]
 #[error("the connection ended without a Close frame")]
-pub struct Aborted {
+pub struct Disconnected {
     /// Whether a message or frame was under way, which is lost.
     pub mid_message: bool,
 }

@@ -30,15 +30,13 @@
 //! ```
 
 #[cfg(feature = "client")]
-mod client;
+pub mod client;
 mod error;
 mod head;
 mod origin;
 mod response;
 mod server;
 
-#[cfg(feature = "client")]
-pub use client::{Accepted, Offer, OfferError, VerifyError};
 pub use error::HandshakeError;
 pub use head::Head;
 pub use response::{Response, ResponseError};

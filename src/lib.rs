@@ -26,7 +26,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! [`net::Server`] adds a limit and a graceful stop; [`net::Pending`] shows the request first, so that
+//! [`net::Server`] adds a limit and a graceful stop; [`net::Upgrade`] shows the request first, so that
 //! you can look at its path, cookies and subprotocols and refuse it, too. Pings, closes, deadlines
 //! and dead peers are taken care of while [`recv`](net::Receiver::recv) is being called.
 //!
@@ -148,7 +148,7 @@ pub use buffer::Buffer;
 pub use close::CloseCode;
 pub use config::{Config, ConfigBuilder, ConfigError, Origins};
 pub use connection::Connection;
-pub use error::{Aborted, ProtocolError, SendError, TimedOut};
+pub use error::{Disconnected, ProtocolError, SendError, TimedOut};
 pub use message::{Close, Event, Message};
 pub use net::Error;
 pub use prepared::Prepared;

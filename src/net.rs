@@ -21,7 +21,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! [`Server`] wraps this in an accept loop with a limit and a graceful stop. [`Pending`] and
+//! [`Server`] wraps this in an accept loop with a limit and a graceful stop. [`Upgrade`] and
 //! [`Incoming`] show the request before it is answered. [`open`] takes over a socket whose handshake
 //! another HTTP server did.
 //!
@@ -38,7 +38,7 @@ mod sender;
 mod server;
 mod transport;
 
-pub use accept::{Incoming, Pending, Plain, accept, open};
+pub use accept::{HttpRequest, Incoming, Upgrade, accept, open};
 #[cfg(feature = "client")]
 pub use connect::connect;
 pub use error::Error;

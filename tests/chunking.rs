@@ -11,7 +11,7 @@ use common::rng::Rng;
 use common::session::{Seen, Session};
 use common::vectors::{self, Vector};
 use common::wire::{self, CLOSE};
-use sansocket::{Aborted, ProtocolError};
+use sansocket::{Disconnected, ProtocolError};
 
 /// All that can be seen of a connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ struct Outcome {
     events: Vec<Seen>,
     error: Option<ProtocolError>,
     output: Vec<u8>,
-    end: Result<(), Aborted>,
+    end: Result<(), Disconnected>,
 }
 
 /// How bytes get into the buffer.

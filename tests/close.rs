@@ -6,7 +6,7 @@ mod common;
 
 use common::session::{Seen, Session, assert_failed};
 use common::wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, PONG, TEXT};
-use sansocket::{Aborted, CloseCode, ProtocolError, SendError};
+use sansocket::{CloseCode, Disconnected, ProtocolError, SendError};
 
 fn close(body: &[u8]) -> Vec<u8> {
     wire::client(CLOSE, body)
@@ -262,7 +262,7 @@ fn an_end_without_a_close_says_what_was_lost() {
         assert_eq!(session.events(&whole), [Seen::text("whole")]);
         session.events(&rest);
         session.output();
-        assert_eq!(session.connection.eof(), Err(Aborted { mid_message }), "{rest:x?}");
+        assert_eq!(session.connection.eof(), Err(Disconnected { mid_message }), "{rest:x?}");
         assert!(session.connection.is_finished());
         assert_eq!(session.output(), [], "a code 1006 is never sent");
     }
@@ -273,7 +273,7 @@ fn an_end_without_a_close_says_what_was_lost() {
 fn after_the_end_of_the_stream_nothing_comes_and_nothing_goes() {
     let mut session = Session::new();
     session.events(&wire::client(PING, b"?"));
-    assert_eq!(session.connection.eof(), Err(Aborted { mid_message: false }));
+    assert_eq!(session.connection.eof(), Err(Disconnected { mid_message: false }));
     assert_eq!(session.connection.send("late"), Err(SendError::Closed));
     assert_eq!(session.connection.close(CloseCode::NORMAL, ""), Ok(()));
     for _ in 0..3 {
@@ -289,7 +289,7 @@ fn after_the_end_of_the_stream_nothing_comes_and_nothing_goes() {
 fn an_end_is_good_after_the_peers_close_only() {
     let mut session = Session::new();
     session.connection.close(CloseCode::NORMAL, "").unwrap();
-    assert_eq!(session.connection.eof(), Err(Aborted { mid_message: false }));
+    assert_eq!(session.connection.eof(), Err(Disconnected { mid_message: false }));
     assert_eq!(session.output(), wire::failure(1000), "what was said before may still go out");
 
     let mut session = Session::new();

@@ -32,7 +32,7 @@ fn what_is_detached_goes_on_as_if_nothing_had_happened() {
     ];
     for spare in [0, 100_000] {
         for cut in 0..=bytes.len() {
-            for resume in [false, true] {
+            for attach in [false, true] {
                 let mut session = Session::new();
                 session.input.extend(&vec![0; spare]);
                 session.input.consume(spare);
@@ -40,10 +40,10 @@ fn what_is_detached_goes_on_as_if_nothing_had_happened() {
                 let mut rest = session.input.detach();
                 assert!(session.input.is_empty());
                 assert_eq!(session.input.unread(), []);
-                if resume {
+                if attach {
                     let capacity = session.input.capacity();
                     let unread = rest.unread().to_vec();
-                    assert_eq!(session.input.resume(&mut rest).unread(), unread);
+                    assert_eq!(session.input.attach(&mut rest).unread(), unread);
                     assert!(rest.is_empty() && session.input.capacity() <= capacity.max(4096));
                 } else {
                     session.input = rest;
@@ -62,16 +62,16 @@ fn a_long_rest_is_resumed_where_it_is() {
     for (len, moves) in [(1, true), (4096, true), (4097, false), (5000, false)] {
         rest.extend(&vec![7; len]);
         let before = rest.unread().as_ptr();
-        let input = shared.resume(&mut rest);
+        let input = shared.attach(&mut rest);
         assert!(input.unread() == vec![7; len]);
         assert_eq!(input.unread().as_ptr() != before, moves, "{len}");
         input.consume(len);
         assert!(rest.is_empty());
     }
-    assert!(shared.resume(&mut rest).is_empty());
+    assert!(shared.attach(&mut rest).is_empty());
     shared.extend(b"another's");
     rest.extend(b"own");
-    assert_eq!(shared.resume(&mut rest).unread(), b"own");
+    assert_eq!(shared.attach(&mut rest).unread(), b"own");
     assert_eq!(shared.unread(), b"another's");
 }
 
@@ -114,7 +114,7 @@ fn what_has_arrived_is_noticed_by_whom_it_is_for() {
         shared.extend(&[TEXT]);
         let mut rest = shared.detach();
         assert_eq!(other.connection.next_event(&mut shared), Ok(None));
-        let input = if resumed { shared.resume(&mut rest) } else { &mut rest };
+        let input = if resumed { shared.attach(&mut rest) } else { &mut rest };
         assert_eq!(one.connection.next_event(input), Ok(None));
         for (session, pings) in [(&mut one, false), (&mut other, true)] {
             session.connection.tick(start + 30 * SECOND).unwrap();
@@ -131,7 +131,7 @@ fn what_is_resumed_is_not_news() {
     assert_eq!(session.events(&[TEXT]), []);
     session.connection.tick(start).unwrap();
     let (mut shared, mut rest) = (Buffer::new(), session.input.detach());
-    let input = shared.resume(&mut rest);
+    let input = shared.attach(&mut rest);
     assert_eq!(session.connection.next_event(input), Ok(None));
     session.connection.tick(start + 30 * SECOND).unwrap();
     assert_eq!(session.connection.pending(), b"\x89\0");
@@ -143,7 +143,7 @@ fn unfinished_messages_do_not_mix() {
     let (mut one, mut two) = (Session::new(), Session::new());
     assert_eq!(one.events(&wire::client(TEXT & MORE, b"one")), []);
     assert_eq!(two.events(&wire::client(TEXT & MORE, b"two")), []);
-    let input = one.input.resume(&mut two.input);
+    let input = one.input.attach(&mut two.input);
     input.extend(&wire::client(CONTINUATION, b"!"));
     let event = two.connection.next_event(input);
     assert_eq!(event, Ok(Some(Event::Message(Message::Text("two!")))));

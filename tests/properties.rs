@@ -127,8 +127,8 @@ proptest! {
         port in "(:[0-9]{0,5})?",
         resource in prop_oneof!["(/[!-~]{0,9})?([?][!-~]{0,9})?", "([/?#].{0,8})?"],
     ) {
-        use sansocket::handshake::Offer;
-        if let Ok(offer) = Offer::new(&format!("ws://{host}{port}{resource}")) {
+        use sansocket::handshake::client;
+        if let Ok(offer) = client::Request::new(&format!("ws://{host}{port}{resource}")) {
             let bytes = offer.to_bytes();
             prop_assert_eq!(String::from_utf8_lossy(&bytes).matches("\r\n").count(), 7);
             let request = request(&bytes);

@@ -51,10 +51,10 @@ fn a_willing_writer_gets_all_of_it_at_once() {
     let mut connection = Connection::server(Config::default());
     let mut writer = Takes::new(usize::MAX);
     connection.send("before").unwrap();
-    connection.send_through(&mut writer, &[7; 70_000]).unwrap();
+    connection.send_to(&mut writer, &[7; 70_000]).unwrap();
     assert_eq!((connection.pending(), writer.writes), (&[][..], 1));
-    connection.send_through(&mut writer, "").unwrap();
-    connection.send_prepared_through(&mut writer, &Prepared::new("prepared")).unwrap();
+    connection.send_to(&mut writer, "").unwrap();
+    connection.send_prepared_to(&mut writer, &Prepared::new("prepared")).unwrap();
     assert_eq!((connection.pending(), writer.writes), (&[][..], 3));
     let wanted = [
         wire::server(TEXT, b"before"),
@@ -77,9 +77,9 @@ fn a_writer_may_stop_anywhere() {
             session.connection.send("before").unwrap();
             if prepared {
                 let message = Prepared::new(&payload);
-                session.connection.send_prepared_through(&mut writer, &message).unwrap();
+                session.connection.send_prepared_to(&mut writer, &message).unwrap();
             } else {
-                session.connection.send_through(&mut writer, &payload).unwrap();
+                session.connection.send_to(&mut writer, &payload).unwrap();
             }
             assert_eq!((writer.taken.len(), writer.writes), (room, 1));
             session.connection.send("after").unwrap();
@@ -122,13 +122,13 @@ fn a_writer_that_fails_leaves_all_of_it() {
     let frame = wire::server(TEXT, b"message");
     for kind in [ErrorKind::WouldBlock, ErrorKind::BrokenPipe, ErrorKind::TimedOut] {
         let mut connection = Connection::server(Config::default());
-        connection.send_through(&mut Fails(vec![Err(kind.into())]), "message").unwrap();
+        connection.send_to(&mut Fails(vec![Err(kind.into())]), "message").unwrap();
         assert_eq!(connection.pending(), frame);
     }
     for (claim, left) in [(0, 9), (1, 8), (8, 1), (9, 0), (10, 0), (usize::MAX, 0)] {
         let mut connection = Connection::server(Config::default());
         let interrupted = Err(ErrorKind::Interrupted.into());
-        connection.send_through(&mut Fails(vec![Ok(claim), interrupted]), "message").unwrap();
+        connection.send_to(&mut Fails(vec![Ok(claim), interrupted]), "message").unwrap();
         assert_eq!(connection.pending(), &frame[9 - left..]);
     }
 }
@@ -142,9 +142,9 @@ fn what_is_urgent_stays_so() {
         session.events(&wire::client(PING, b"overtakes"));
         let mut writer = Takes::new(usize::MAX);
         if prepared {
-            session.connection.send_prepared_through(&mut writer, &Prepared::new("last")).unwrap();
+            session.connection.send_prepared_to(&mut writer, &Prepared::new("last")).unwrap();
         } else {
-            session.connection.send_through(&mut writer, "last").unwrap();
+            session.connection.send_to(&mut writer, "last").unwrap();
         }
         assert_eq!(writer.writes, 1);
         let output = [writer.taken, session.output()].concat();
@@ -164,15 +164,15 @@ fn what_cannot_be_queued_is_not_written_either() {
     let mut connection = Connection::server(&config);
     let mut writer = Takes::new(usize::MAX);
     let (long, prepared) = ([0; 201], Prepared::new(&[0; 201]));
-    assert_eq!(connection.send_through(&mut writer, &long), Err(SendError::QueueFull));
-    assert_eq!(connection.send_prepared_through(&mut writer, &prepared), Err(SendError::QueueFull));
-    connection.send_through(&mut writer, &[0; 200]).unwrap();
+    assert_eq!(connection.send_to(&mut writer, &long), Err(SendError::QueueFull));
+    assert_eq!(connection.send_prepared_to(&mut writer, &prepared), Err(SendError::QueueFull));
+    connection.send_to(&mut writer, &[0; 200]).unwrap();
     assert_eq!(writer.writes, 1);
 
     connection.close(CloseCode::NORMAL, "").unwrap();
-    assert_eq!(connection.send_through(&mut writer, "late"), Err(SendError::Closed));
+    assert_eq!(connection.send_to(&mut writer, "late"), Err(SendError::Closed));
     let late = Prepared::new("late");
-    assert_eq!(connection.send_prepared_through(&mut writer, &late), Err(SendError::Closed));
+    assert_eq!(connection.send_prepared_to(&mut writer, &late), Err(SendError::Closed));
     assert_eq!(writer.writes, 1);
     assert_eq!(connection.pending(), wire::server(CLOSE, b"\x03\xe8"));
 }
@@ -185,8 +185,8 @@ fn a_client_masks() {
 
     let mut client = Connection::client(Config::default());
     let mut writer = Takes::new(usize::MAX);
-    client.send_through(&mut writer, &[7; 10_000]).unwrap();
-    client.send_prepared_through(&mut writer, &Prepared::new("prepared")).unwrap();
+    client.send_to(&mut writer, &[7; 10_000]).unwrap();
+    client.send_prepared_to(&mut writer, &Prepared::new("prepared")).unwrap();
     assert_eq!((client.pending(), writer.writes), (&[][..], 2));
 
     let mut server = Connection::server(Config::default());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::session::{Seen, Session};
 use common::wire::{self, BINARY, CLOSE, MORE, PING, PONG, TEXT};
-use sansocket::{Aborted, CloseCode, SendError, TimedOut};
+use sansocket::{CloseCode, Disconnected, SendError, TimedOut};
 
 const SECOND: Duration = Duration::from_secs(1);
 const INSTANT: Duration = Duration::from_nanos(1);
@@ -258,7 +258,7 @@ fn a_close_that_cannot_be_written_is_given_up() {
         session.feed(&bytes);
         if bytes.is_empty() {
             session.connection.send("unwritten").unwrap();
-            assert_eq!(session.connection.eof(), Err(Aborted { mid_message: false }));
+            assert_eq!(session.connection.eof(), Err(Disconnected { mid_message: false }));
         }
         assert_eq!(session.connection.tick(start), Ok(Some(start + 10 * SECOND)));
         assert!(!session.connection.is_finished());
@@ -275,7 +275,7 @@ fn a_finished_connection_asks_for_no_tick() {
         session.connection.tick(start).unwrap();
         session.feed(&bytes);
         if bytes.is_empty() {
-            assert_eq!(session.connection.eof(), Err(Aborted { mid_message: false }));
+            assert_eq!(session.connection.eof(), Err(Disconnected { mid_message: false }));
         }
         session.output();
         for now in [start, start + 10 * SECOND, start + 100_000 * SECOND] {

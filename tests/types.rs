@@ -9,7 +9,7 @@ use std::fmt::Debug;
 
 use common::session::Session;
 use common::wire::{self, BINARY, MORE, TEXT};
-use sansocket::{Aborted, Buffer, CloseCode, Config, ConfigError, Connection, Event, Message};
+use sansocket::{Buffer, CloseCode, Config, ConfigError, Connection, Disconnected, Event, Message};
 use sansocket::{Prepared, ProtocolError, SendError, TimedOut};
 
 // RE-09: what the compiler sees is so at once
@@ -39,7 +39,7 @@ fn errors_are_errors_that_may_go_anywhere() {
     check(SendError::ClientOnlyCode, "a server does not close with 1010");
     check(TimedOut::Silence, "the peer fell silent");
     check(TimedOut::Close, "the closing handshake took too long");
-    check(Aborted { mid_message: true }, "the connection ended without a Close frame");
+    check(Disconnected { mid_message: true }, "the connection ended without a Close frame");
     check(ConfigError::Zero("max_message"), "max_message must not be zero");
     check(ConfigError::Time("close_timeout"), "close_timeout must be between 1 ms and 49 days");
 }

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sansocket::net::{self, Receiver, Sender, Transport};
-use sansocket::{Aborted, Buffer, CloseCode, Config, Error, Prepared, SendError};
+use sansocket::{Buffer, CloseCode, Config, Disconnected, Error, Prepared, SendError};
 
 use super::reader::Reader;
 use super::reference::{self, End, Reading, Seen};
@@ -247,8 +247,8 @@ impl Session {
         match (&reading.end, error) {
             (End::Closed, None) => assert_eq!(close.as_ref(), reading.events.last().map(|e| &e.1)),
             (End::Failed(_, fault), Some(Error::Protocol(said))) => assert_eq!(said, fault),
-            (End::Open { mid_message }, Some(Error::Aborted(aborted))) => {
-                assert_eq!(*aborted, Aborted { mid_message: *mid_message });
+            (End::Open { mid_message }, Some(Error::Disconnected(aborted))) => {
+                assert_eq!(*aborted, Disconnected { mid_message: *mid_message });
             }
             (End::Open { .. }, Some(Error::Io(_))) => assert!(state.hurt),
             (End::Open { .. }, _) => assert!(timed_out),

@@ -17,7 +17,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sansocket::{Aborted, Buffer, CloseCode, Config, Connection, Prepared, SendError, TimedOut};
+use sansocket::{
+    Buffer, CloseCode, Config, Connection, Disconnected, Prepared, SendError, TimedOut,
+};
 
 use super::reader::Reader;
 use super::reference::{self, End, Reading, Seen};
@@ -119,7 +121,7 @@ impl Session {
         let op = reader.byte();
         let payload = stream::payload(reader, op / 4 % 16);
         if op >= 192 {
-            return self.send_through(reader, op, payload);
+            return self.send_to(reader, op, payload);
         }
         let idle = self.connection.pending().is_empty();
         let (first, result) = match (op % 4, std::str::from_utf8(&payload)) {
@@ -132,16 +134,16 @@ impl Session {
     }
 
     /// Past the queue, to a writer that does not take all.
-    fn send_through(&mut self, reader: &mut Reader<'_>, op: u8, payload: Vec<u8>) {
+    fn send_to(&mut self, reader: &mut Reader<'_>, op: u8, payload: Vec<u8>) {
         let mut room = vec![0; reader.pick(&[0, 1, 2, 10, 130, 1100, 70_000, 200_000])];
         let before = room.len();
         let mut writer = &mut room[..];
         let idle = self.connection.pending().is_empty();
         let (first, result) = match op % 2 {
-            0 => (BINARY, self.connection.send_through(&mut writer, &payload)),
+            0 => (BINARY, self.connection.send_to(&mut writer, &payload)),
             _ => {
                 let prepared = Prepared::new(&payload);
-                (BINARY, self.connection.send_prepared_through(&mut writer, &prepared))
+                (BINARY, self.connection.send_prepared_to(&mut writer, &prepared))
             }
         };
         let written = before - writer.len();
@@ -501,12 +503,12 @@ impl Model {
         timed_out
     }
 
-    fn eof(&mut self) -> Result<(), Aborted> {
+    fn eof(&mut self) -> Result<(), Disconnected> {
         self.closed = true;
         match std::mem::replace(&mut self.heard_out, true) {
             true => Ok(()),
             false => match &self.reading.end {
-                End::Open { mid_message } => Err(Aborted { mid_message: *mid_message }),
+                End::Open { mid_message } => Err(Disconnected { mid_message: *mid_message }),
                 end => panic!("{end:?}"),
             },
         }

@@ -10,7 +10,7 @@
 //!   buffer is emptied by the next call);
 //! * after a fault or a Close nothing is heard, nothing is kept, and nothing is answered.
 
-use sansocket::{Aborted, Buffer, Config, Connection, Event, Message, ProtocolError};
+use sansocket::{Buffer, Config, Connection, Disconnected, Event, Message, ProtocolError};
 
 use super::reader::{Reader, pieces};
 use super::reference::{self, End, Reading, Seen};
@@ -48,7 +48,7 @@ pub fn check(data: &[u8]) {
     }
     assert_eq!(outcome.error, reading.error());
     let wanted = match reading.end {
-        End::Open { mid_message } => Err(Aborted { mid_message }),
+        End::Open { mid_message } => Err(Disconnected { mid_message }),
         End::Closed | End::Failed(..) => Ok(()),
     };
     assert_eq!(outcome.eof, wanted);
@@ -81,7 +81,7 @@ struct Outcome {
     events: Vec<Seen>,
     error: Option<ProtocolError>,
     output: Vec<Frame>,
-    eof: Result<(), Aborted>,
+    eof: Result<(), Disconnected>,
 }
 
 impl Setup {
@@ -239,7 +239,7 @@ impl Inputs {
     fn resume(&mut self, whether: usize) {
         if let Some(own) = self.own.as_mut().filter(|_| whether & 1 == 0) {
             let unread = own.unread().to_vec();
-            assert_eq!(self.shared.resume(own).unread(), unread);
+            assert_eq!(self.shared.attach(own).unread(), unread);
             if own.is_empty() {
                 self.own = None;
             }

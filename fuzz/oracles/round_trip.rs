@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use sansocket::handshake::{Offer, OfferError, Request, VerifyError};
+use sansocket::handshake::{Request, client};
 use sansocket::{Buffer, CloseCode, Config, Connection, Event, Origins, Prepared};
 
 use super::reader::{Reader, pieces};
@@ -243,9 +243,9 @@ fn offer(reader: &mut Reader<'_>) {
         n => COMMON[usize::from(n) % COMMON.len()].to_owned(),
     };
     let url = text();
-    let mut offer = match Offer::new(&url) {
+    let mut offer = match client::Request::new(&url) {
         Ok(offer) => offer,
-        Err(error) => return assert_eq!(error, OfferError::Url),
+        Err(error) => return assert_eq!(error, client::BuildError::Url),
     };
     let (mut subprotocols, mut headers) = (vec![], vec![]);
     for _ in 0..3 {
@@ -256,7 +256,7 @@ fn offer(reader: &mut Reader<'_>) {
                 subprotocols.push(name);
                 offer = more;
             }
-            Err(error) => assert_eq!(error, OfferError::Subprotocol),
+            Err(error) => assert_eq!(error, client::BuildError::Subprotocol),
         }
         // What a server would refuse, rightly, if we let users write it.
         let refused =
@@ -269,7 +269,7 @@ fn offer(reader: &mut Reader<'_>) {
                     offer = more;
                 }
             }
-            Err(error) => assert_eq!(error, OfferError::Header),
+            Err(error) => assert_eq!(error, client::BuildError::Header),
         }
     }
 
@@ -315,7 +315,7 @@ fn verify(reader: &mut Reader<'_>) {
         "superchat",
         "Sec-WebSocket-Protocol: ",
     ];
-    let offer = Offer::new("ws://a").unwrap().subprotocol("chat").unwrap();
+    let offer = client::Request::new("ws://a").unwrap().subprotocol("chat").unwrap();
     let offer = offer.subprotocol("superchat").unwrap();
     let config = Config::builder().max_head(1000).max_target(1000).build().unwrap();
     let request = String::from_utf8(offer.to_bytes()).unwrap();
@@ -374,7 +374,7 @@ fn verify(reader: &mut Reader<'_>) {
             assert_eq!(all("Sec-WebSocket-Protocol"), agreed);
             assert!(agreed.is_empty() || [&b"chat"[..], b"superchat"].contains(&&*agreed[0]));
         }
-        Some((Err(VerifyError::Refused { status, .. }), _)) => assert_ne!(status, 101),
+        Some((Err(client::Error::Refused { status, .. }), _)) => assert_ne!(status, 101),
         Some((Err(_), _)) => {}
     }
 }

@@ -9,7 +9,7 @@ use crate::prepared::Prepared;
 
 impl Encoder {
     /// Writes what is pending and this message, and queues what the writer leaves of them.
-    pub(crate) fn send_through(
+    pub(crate) fn send_to(
         &mut self,
         writer: &mut impl Write,
         message: Message<'_>,
@@ -27,7 +27,7 @@ impl Encoder {
     }
 
     /// The same for a frame that was made before.
-    pub(crate) fn send_prepared_through(
+    pub(crate) fn send_prepared_to(
         &mut self,
         writer: &mut impl Write,
         prepared: &Prepared,

@@ -5,7 +5,6 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use thiserror::Error;
 
 use super::head::{Head, find_end};
 use super::origin::split_port;
@@ -16,15 +15,15 @@ use crate::config::{Config, MAX_HEADERS};
 /// A request to open a WebSocket, and what is needed to check the answer.
 ///
 /// ```
-/// use sansocket::{Buffer, Config, Connection, handshake::Offer};
+/// use sansocket::{Buffer, Config, Connection, handshake::client};
 ///
 /// let config = Config::default();
-/// let offer = Offer::new("ws://example.com/chat")?.subprotocol("chat")?;
-/// assert!(offer.to_bytes().starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
+/// let request = client::Request::new("ws://example.com/chat")?.subprotocol("chat")?;
+/// assert!(request.to_bytes().starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
 ///
 /// let mut buffer = Buffer::new(); // to be read from the socket
-/// if let Some(accepted) = offer.verify(&mut buffer, &config)? {
-///     println!("we speak {:?}", accepted.subprotocol());
+/// if let Some(response) = request.verify(&mut buffer, &config)? {
+///     println!("we speak {:?}", response.subprotocol());
 ///     let connection = Connection::client(&config);
 /// #   let _ = connection;
 /// }
@@ -32,7 +31,7 @@ use crate::config::{Config, MAX_HEADERS};
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Offer {
+pub struct Request {
     secure: bool,
     host: String,
     port: u16,
@@ -42,25 +41,25 @@ pub struct Offer {
     headers: Vec<(String, String)>,
 }
 
-impl Offer {
+impl Request {
     /// An offer for a `ws` or `wss` URL, with a fresh random key (§4.1).
     ///
     /// # Errors
     ///
     /// The URL is malformed, has a fragment (§3), user information, or port 0.
-    pub fn new(url: &str) -> Result<Self, OfferError> {
-        let (scheme, rest) = url.split_once("://").ok_or(OfferError::Url)?;
+    pub fn new(url: &str) -> Result<Self, BuildError> {
+        let (scheme, rest) = url.split_once("://").ok_or(BuildError::Url)?;
         let secure = match scheme {
             _ if scheme.eq_ignore_ascii_case("ws") => false,
             _ if scheme.eq_ignore_ascii_case("wss") => true,
-            _ => return Err(OfferError::Url),
+            _ => return Err(BuildError::Url),
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, resource) = rest.split_at(end);
-        let (host, port) = split_port(authority).ok_or(OfferError::Url)?;
+        let (host, port) = split_port(authority).ok_or(BuildError::Url)?;
         let clean = resource.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
         if host.is_empty() || port == Some(0) || !clean {
-            return Err(OfferError::Url);
+            return Err(BuildError::Url);
         }
         let slash = if resource.starts_with('/') { "" } else { "/" };
         Ok(Self {
@@ -79,9 +78,9 @@ impl Offer {
     /// # Errors
     ///
     /// It is no token, or was offered before (§4.1).
-    pub fn subprotocol(mut self, name: &str) -> Result<Self, OfferError> {
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, BuildError> {
         if !is_token(name.as_bytes()) || self.subprotocols.iter().any(|offered| offered == name) {
-            return Err(OfferError::Subprotocol);
+            return Err(BuildError::Subprotocol);
         }
         self.subprotocols.push(name.to_owned());
         Ok(self)
@@ -93,13 +92,13 @@ impl Offer {
     ///
     /// The name is no token, the value has control characters, or the header is one that
     /// the handshake writes itself.
-    pub fn header(mut self, name: &str, value: &str) -> Result<Self, OfferError> {
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, BuildError> {
         let reserved = ["Host", "Upgrade", "Connection", "Content-Length", "Transfer-Encoding"];
         let reserved = reserved.iter().any(|reserved| reserved.eq_ignore_ascii_case(name));
         let ours = name.get(..14).is_some_and(|head| head.eq_ignore_ascii_case("Sec-WebSocket-"));
         let clean = value.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control());
         if reserved || ours || !is_token(name.as_bytes()) || !clean {
-            return Err(OfferError::Header);
+            return Err(BuildError::Header);
         }
         self.headers.push((name.to_owned(), value.to_owned()));
         Ok(self)
@@ -152,38 +151,37 @@ impl Offer {
         &self,
         input: &mut Buffer,
         config: impl Borrow<Config>,
-    ) -> Result<Option<Accepted>, VerifyError> {
+    ) -> Result<Option<Response>, Error> {
         let end = match find_end(input, config.borrow()) {
             Ok(Some(end)) => end,
             Ok(None) => return Ok(None),
-            Err(HandshakeError::Malformed) => return Err(VerifyError::Malformed),
-            Err(_) => return Err(VerifyError::HeadTooLarge),
+            Err(HandshakeError::Malformed) => return Err(Error::Malformed),
+            Err(_) => return Err(Error::HeadTooLarge),
         };
         let (status, head) = parse(input.unread().get(..end).unwrap_or_default())?;
         input.consume(end);
         if status != 101 {
-            return Err(VerifyError::Refused { status, head: Box::new(head) });
+            return Err(Error::Refused { status, head: Box::new(head) });
         }
-        let accepted = self.check(head)?;
-        Ok(Some(accepted))
+        self.check(head).map(Some)
     }
 
-    fn check(&self, head: Head) -> Result<Accepted, VerifyError> {
+    fn check(&self, head: Head) -> Result<Response, Error> {
         let once = |name| {
             let mut values = head.values(name);
             values.next().filter(|_| values.next().is_none())
         };
         if !once("Upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket")) {
-            return Err(VerifyError::Upgrade);
+            return Err(Error::Upgrade);
         }
         if !lists(head.values("Connection"), "upgrade") {
-            return Err(VerifyError::Connection);
+            return Err(Error::Connection);
         }
         if once("Sec-WebSocket-Accept") != Some(accept_key(&self.key).as_bytes()) {
-            return Err(VerifyError::AcceptKey);
+            return Err(Error::AcceptKey);
         }
         if head.header("Sec-WebSocket-Extensions").is_some() {
-            return Err(VerifyError::Extension);
+            return Err(Error::Extension);
         }
         let subprotocol = match head.header("Sec-WebSocket-Protocol") {
             None => None,
@@ -191,17 +189,17 @@ impl Offer {
                 let chosen = once("Sec-WebSocket-Protocol").unwrap_or_default();
                 let offered = |name: &&String| name.as_bytes() == chosen;
                 let chosen = self.subprotocols.iter().find(offered);
-                Some(chosen.ok_or(VerifyError::Subprotocol)?.clone())
+                Some(chosen.ok_or(Error::Subprotocol)?.clone())
             }
         };
-        Ok(Accepted { head, subprotocol })
+        Ok(Response { head, subprotocol })
     }
 }
 
 /// Shows where it goes: keys and headers may be secret.
-impl fmt::Debug for Offer {
+impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Offer")
+        f.debug_struct("Request")
             .field("host", &self.host)
             .field("port", &self.port)
             .field("subprotocols", &self.subprotocols)
@@ -211,12 +209,12 @@ impl fmt::Debug for Offer {
 
 /// What the server agreed to.
 #[derive(Clone, Debug)]
-pub struct Accepted {
+pub struct Response {
     head: Head,
     subprotocol: Option<String>,
 }
 
-impl Accepted {
+impl Response {
     /// The subprotocol that the server chose. If it chose none, it is up to you whether to go on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
@@ -231,9 +229,9 @@ impl Accepted {
 }
 
 /// An offer that must not be made.
-#[derive(Error, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum OfferError {
+pub enum BuildError {
     /// No `ws` or `wss` URL, or one with a fragment or user information (RFC 6455 §3).
     #[error("the URL is not of the form ws://host:port/path?query")]
     Url,
@@ -246,9 +244,9 @@ pub enum OfferError {
 }
 
 /// The answer does not open a WebSocket (RFC 6455 §4.1).
-#[derive(Error, Clone, Debug)]
+#[derive(thiserror::Error, Clone, Debug)]
 #[non_exhaustive]
-pub enum VerifyError {
+pub enum Error {
     /// A status other than 101. The body, if any, is still unread behind the head.
     #[error("the server refuses with status {status}")]
     Refused {
@@ -284,16 +282,16 @@ fn default_port(secure: bool) -> u16 {
     if secure { 443 } else { 80 }
 }
 
-fn parse(bytes: &[u8]) -> Result<(u16, Head), VerifyError> {
+fn parse(bytes: &[u8]) -> Result<(u16, Head), Error> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     match response.parse(bytes) {
         Ok(httparse::Status::Complete(_)) => {}
-        Err(httparse::Error::TooManyHeaders) => return Err(VerifyError::HeadTooLarge),
-        _ => return Err(VerifyError::Malformed),
+        Err(httparse::Error::TooManyHeaders) => return Err(Error::HeadTooLarge),
+        _ => return Err(Error::Malformed),
     }
     let (Some(status), Some(1)) = (response.code, response.version) else {
-        return Err(VerifyError::Malformed);
+        return Err(Error::Malformed);
     };
     let headers = response.headers.iter().map(|header| (header.name, header.value));
     Ok((status, Head::new("", "", (1, 1), headers)))

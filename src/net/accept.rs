@@ -16,7 +16,7 @@ use crate::buffer::Buffer;
 use crate::config::{Config, Role};
 use crate::decoder::Decoder;
 use crate::encoder::Encoder;
-use crate::error::{Aborted, TimedOut};
+use crate::error::{Disconnected, TimedOut};
 use crate::handshake::{HandshakeError, Head, Request, Response, ResponseError};
 
 /// How long a refused client has to read the refusal and end its side.
@@ -28,15 +28,15 @@ pub(super) type Opened<S> = Box<dyn FnOnce(&Sender<S>) + Send>;
 type Halves<S> = (Sender<S>, Receiver<S>);
 
 /// Accepts whoever asks in the right form: reads the request, checks it, and answers it. No
-/// subprotocol is agreed to; see [`Pending`] for more say.
+/// subprotocol is agreed to; see [`Upgrade`] for more say.
 ///
 /// # Errors
 ///
 /// [`Error::Handshake`] if the request was refused, plain HTTP among it;
-/// [`Error::TimedOut`] if it took too long; [`Error::Aborted`] if the peer went away; [`Error::Io`]
+/// [`Error::TimedOut`] if it took too long; [`Error::Disconnected`] if the peer went away; [`Error::Io`]
 /// if the socket failed. What could be answered has been.
 pub fn accept<S: Transport>(stream: S, config: impl Borrow<Config>) -> Result<Halves<S>, Error> {
-    let pending = Pending::read(stream, config)?;
+    let pending = Upgrade::read(stream, config)?;
     let response = pending.request().accept();
     pending.accept(response)
 }
@@ -93,9 +93,9 @@ pub(super) fn open_as<S: Transport>(
 /// What a client asks for, on a port that serves both WebSockets and plain HTTP.
 pub enum Incoming<S> {
     /// To open a WebSocket.
-    WebSocket(Pending<S>),
+    Upgrade(Upgrade<S>),
     /// Something else.
-    Http(Plain<S>),
+    Http(HttpRequest<S>),
 }
 
 impl<S: Transport> Incoming<S> {
@@ -104,7 +104,7 @@ impl<S: Transport> Incoming<S> {
     ///
     /// # Errors
     ///
-    /// Those of [`accept`]. Plain HTTP is none.
+    /// Those of [`accept`]. HttpRequest HTTP is none.
     pub fn read(stream: S, config: impl Borrow<Config>) -> Result<Self, Error> {
         let config = config.borrow();
         stream.set_write_timeout(Some(WRITE_SLICE))?;
@@ -114,7 +114,7 @@ impl<S: Transport> Incoming<S> {
             match Request::parse(&mut input, config) {
                 Ok(Some(request)) => {
                     let config = config.clone();
-                    return Ok(Self::WebSocket(Pending {
+                    return Ok(Self::Upgrade(Upgrade {
                         stream,
                         input,
                         request,
@@ -125,7 +125,7 @@ impl<S: Transport> Incoming<S> {
                 Ok(None) => {}
                 Err(HandshakeError::NotWebSocket(head)) => {
                     let write_timeout = config.write_timeout.into();
-                    return Ok(Self::Http(Plain { stream, input, head, write_timeout }));
+                    return Ok(Self::Http(HttpRequest { stream, input, head, write_timeout }));
                 }
                 Err(error) => {
                     answer(&stream, &error.response(), LINGER);
@@ -145,7 +145,7 @@ impl<S: Transport> Incoming<S> {
 impl<S> fmt::Debug for Incoming<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WebSocket(pending) => f.debug_tuple("WebSocket").field(pending).finish(),
+            Self::Upgrade(pending) => f.debug_tuple("Upgrade").field(pending).finish(),
             Self::Http(plain) => f.debug_tuple("Http").field(plain).finish(),
         }
     }
@@ -155,10 +155,10 @@ impl<S> fmt::Debug for Incoming<S> {
 ///
 /// ```no_run
 /// use std::net::TcpStream;
-/// use sansocket::{Config, net::Pending};
+/// use sansocket::{Config, net::Upgrade};
 ///
 /// # fn example(stream: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
-/// let pending = Pending::read(stream, Config::default())?;
+/// let pending = Upgrade::read(stream, Config::default())?;
 /// let request = pending.request();
 /// if request.path() != "/chat" {
 ///     let response = request.reject(404)?;
@@ -170,7 +170,7 @@ impl<S> fmt::Debug for Incoming<S> {
 /// # Ok(())
 /// # }
 /// ```
-pub struct Pending<S> {
+pub struct Upgrade<S> {
     stream: S,
     input: Buffer,
     request: Request,
@@ -179,7 +179,7 @@ pub struct Pending<S> {
     pub(super) opened: Option<Opened<S>>,
 }
 
-impl<S: Transport> Pending<S> {
+impl<S: Transport> Upgrade<S> {
     /// Reads a request; plain HTTP is answered with 426.
     ///
     /// # Errors
@@ -187,8 +187,8 @@ impl<S: Transport> Pending<S> {
     /// Those of [`accept`].
     pub fn read(stream: S, config: impl Borrow<Config>) -> Result<Self, Error> {
         match Incoming::read(stream, config)? {
-            Incoming::WebSocket(pending) => Ok(pending),
-            Incoming::Http(plain) => Err(plain.refuse()),
+            Incoming::Upgrade(pending) => Ok(pending),
+            Incoming::Http(plain) => Err(plain.reject()),
         }
     }
 
@@ -235,21 +235,21 @@ impl<S: Transport> Pending<S> {
     }
 }
 
-impl<S> fmt::Debug for Pending<S> {
+impl<S> fmt::Debug for Upgrade<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pending").field("request", &self.request).finish_non_exhaustive()
+        f.debug_struct("Upgrade").field("request", &self.request).finish_non_exhaustive()
     }
 }
 
 /// A plain HTTP request, of which only the head was read.
-pub struct Plain<S> {
+pub struct HttpRequest<S> {
     stream: S,
     input: Buffer,
     head: Box<Head>,
     write_timeout: Duration,
 }
 
-impl<S: Transport> Plain<S> {
+impl<S: Transport> HttpRequest<S> {
     /// Method, target and headers.
     pub fn head(&self) -> &Head {
         &self.head
@@ -271,9 +271,9 @@ impl<S: Transport> Plain<S> {
     /// ```no_run
     /// use std::net::TcpStream;
     /// use sansocket::handshake::Response;
-    /// use sansocket::net::Plain;
+    /// use sansocket::net::HttpRequest;
     ///
-    /// fn serve(plain: Plain<TcpStream>) -> Result<(), sansocket::Error> {
+    /// fn serve(plain: HttpRequest<TcpStream>) -> Result<(), sansocket::Error> {
     ///     let response = match plain.head().path() {
     ///         "/" => Response::new(200)?.body("text/html", "<p>Hello")?,
     ///         _ => Response::new(404)?,
@@ -294,16 +294,16 @@ impl<S: Transport> Plain<S> {
     }
 
     /// Answers 426, or 405 or 505 as may be, closes the socket, and says so.
-    pub fn refuse(self) -> Error {
+    pub fn reject(self) -> Error {
         let error = HandshakeError::NotWebSocket(self.head);
         answer(&self.stream, &error.response(), LINGER);
         error.into()
     }
 }
 
-impl<S> fmt::Debug for Plain<S> {
+impl<S> fmt::Debug for HttpRequest<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plain").field("head", &self.head).finish_non_exhaustive()
+        f.debug_struct("HttpRequest").field("head", &self.head).finish_non_exhaustive()
     }
 }
 
@@ -320,7 +320,7 @@ pub(super) fn read_until<S: Transport>(
     // A timeout of less than a millisecond might be taken for none.
     stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
     match input.read_with(|space| stream.read(space)) {
-        Ok(0) => Err(Aborted { mid_message: !input.is_empty() }.into()),
+        Ok(0) => Err(Disconnected { mid_message: !input.is_empty() }.into()),
         Ok(_) => Ok(()),
         Err(error) if is_timeout(&error) => Err(TimedOut::Handshake.into()),
         Err(error) => Err(error.into()),

@@ -11,17 +11,17 @@ use super::sender::Sender;
 use super::transport::Transport;
 use crate::buffer::Buffer;
 use crate::config::{Config, Role};
-use crate::handshake::{Accepted, Offer};
+use crate::handshake::client::{Request, Response};
 
 /// Opens a WebSocket over a connected socket: the client's side, after TLS if it is to be secure.
 ///
 /// ```no_run
 /// use std::net::TcpStream;
-/// use sansocket::{Config, handshake::Offer, net};
+/// use sansocket::{Config, handshake::client, net};
 ///
-/// let offer = Offer::new("ws://localhost:9001/chat")?;
-/// let stream = TcpStream::connect((offer.host(), offer.port()))?;
-/// let (sender, mut receiver, _) = net::connect(stream, &offer, Config::default())?;
+/// let request = client::Request::new("ws://localhost:9001/chat")?;
+/// let stream = TcpStream::connect((request.host(), request.port()))?;
+/// let (sender, mut receiver, _) = net::connect(stream, &request, Config::default())?;
 /// sender.send("Hello")?;
 /// println!("{:?}", receiver.recv()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -32,25 +32,25 @@ use crate::handshake::{Accepted, Offer};
 ///
 /// # Errors
 ///
-/// [`Error::Verify`] if the server refuses or answers wrongly; [`Error::TimedOut`] if it takes longer
-/// than [`handshake_timeout`](crate::ConfigBuilder::handshake_timeout); [`Error::Aborted`] and
+/// [`Error::Connect`] if the server refuses or answers wrongly; [`Error::TimedOut`] if it takes longer
+/// than [`handshake_timeout`](crate::ConfigBuilder::handshake_timeout); [`Error::Disconnected`] and
 /// [`Error::Io`] if the socket ends or fails.
 pub fn connect<S: Transport>(
     stream: S,
-    offer: &Offer,
+    request: &Request,
     config: impl Borrow<Config>,
-) -> Result<(Sender<S>, Receiver<S>, Accepted), Error> {
+) -> Result<(Sender<S>, Receiver<S>, Response), Error> {
     let config = config.borrow();
     let deadline = Instant::now() + Duration::from(config.handshake_timeout);
     stream.set_write_timeout(Some(WRITE_SLICE))?;
-    write_all(&stream, &offer.to_bytes(), |_| Instant::now() >= deadline)?;
+    write_all(&stream, &request.to_bytes(), |_| Instant::now() >= deadline)?;
     let mut input = Buffer::new();
-    let accepted = loop {
-        match offer.verify(&mut input, config)? {
-            Some(accepted) => break accepted,
+    let response = loop {
+        match request.verify(&mut input, config)? {
+            Some(response) => break response,
             None => read_until(deadline, &stream, &mut input)?,
         }
     };
     let (sender, receiver) = open_as(Role::Client, stream, input, config)?;
-    Ok((sender, receiver, accepted))
+    Ok((sender, receiver, response))
 }

@@ -4,9 +4,9 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::error::{Aborted, ProtocolError, SendError, TimedOut};
+use crate::error::{Disconnected, ProtocolError, SendError, TimedOut};
 #[cfg(feature = "client")]
-use crate::handshake::VerifyError;
+use crate::handshake::client;
 use crate::handshake::{HandshakeError, ResponseError};
 
 /// What went wrong with a connection over a socket.
@@ -25,7 +25,7 @@ pub enum Error {
     /// The server's answer does not open a WebSocket.
     #[cfg(feature = "client")]
     #[error(transparent)]
-    Verify(#[from] VerifyError),
+    Connect(#[from] client::Error),
     /// The peer broke the protocol or a limit. The Close frame was written, if it could be.
     #[error("the peer broke the protocol: {0}")]
     Protocol(#[from] ProtocolError),
@@ -37,7 +37,7 @@ pub enum Error {
     TimedOut(#[from] TimedOut),
     /// The peer's side ended without a Close frame.
     #[error(transparent)]
-    Aborted(#[from] Aborted),
+    Disconnected(#[from] Disconnected),
     /// The socket failed.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -12,7 +12,7 @@ use crate::buffer::Buffer;
 use crate::close::CloseCode;
 use crate::config::Config;
 use crate::decoder::{Decoder, Found};
-use crate::error::{Aborted, ProtocolError, TimedOut};
+use crate::error::{Disconnected, ProtocolError, TimedOut};
 use crate::keepalive::Keepalive;
 use crate::message::{Close, Event, Message};
 
@@ -48,7 +48,7 @@ enum End {
     Closed,
     Protocol(ProtocolError),
     TimedOut(TimedOut),
-    Aborted(Aborted),
+    Disconnected(Disconnected),
     Io(io::ErrorKind),
 }
 
@@ -89,7 +89,7 @@ impl<S: Transport> Receiver<S> {
     /// # Errors
     ///
     /// All are final, and come again if asked again. Complete messages come before any:
-    /// [`Error::Protocol`] after the Close frame that answers it was sent; [`Error::Aborted`] if the
+    /// [`Error::Protocol`] after the Close frame that answers it was sent; [`Error::Disconnected`] if the
     /// peer's side ended without a Close frame; [`Error::TimedOut`] if it fell silent or did not
     /// answer our Close; [`Error::Io`] if the socket failed.
     pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
@@ -155,7 +155,7 @@ impl<S: Transport> Inner<S> {
             match self.read_within(wait, buffer) {
                 Ok(0) => {
                     let mid_message = self.decoder.is_mid_message() || !buffer.is_empty();
-                    return Err(self.end(End::Aborted(Aborted { mid_message })));
+                    return Err(self.end(End::Disconnected(Disconnected { mid_message })));
                 }
                 Ok(_) => {
                     self.keepalive.heard();
@@ -269,7 +269,7 @@ impl End {
             Self::Closed => Ok(()),
             Self::Protocol(error) => Err(error.into()),
             Self::TimedOut(error) => Err(error.into()),
-            Self::Aborted(error) => Err(error.into()),
+            Self::Disconnected(error) => Err(error.into()),
             Self::Io(kind) => Err(io::Error::from(kind).into()),
         }
     }

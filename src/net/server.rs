@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::accept::{Incoming, Pending, answer};
+use super::accept::{Incoming, Upgrade, answer};
 use super::club::{Club, Seat};
 use super::error::Error;
 use super::receiver::Receiver;
@@ -102,7 +102,7 @@ impl Server {
     where
         H: Fn(Sender<TcpStream>, Receiver<TcpStream>) -> Result<(), Error> + Send + Sync + 'static,
     {
-        self.run_pending(move |pending| {
+        self.run_upgrades(move |pending| {
             let response = pending.request().accept();
             let (sender, receiver) = pending.accept(response)?;
             handler(sender, receiver)
@@ -114,13 +114,13 @@ impl Server {
     /// # Errors
     ///
     /// Those of [`run`](Self::run).
-    pub fn run_pending<H>(self, handler: H) -> io::Result<()>
+    pub fn run_upgrades<H>(self, handler: H) -> io::Result<()>
     where
-        H: Fn(Pending<TcpStream>) -> Result<(), Error> + Send + Sync + 'static,
+        H: Fn(Upgrade<TcpStream>) -> Result<(), Error> + Send + Sync + 'static,
     {
-        self.run_incoming(move |incoming| match incoming {
-            Incoming::WebSocket(pending) => handler(pending),
-            Incoming::Http(plain) => Err(plain.refuse()),
+        self.run_http(move |incoming| match incoming {
+            Incoming::Upgrade(pending) => handler(pending),
+            Incoming::Http(plain) => Err(plain.reject()),
         })
     }
 
@@ -129,7 +129,7 @@ impl Server {
     /// # Errors
     ///
     /// Those of [`run`](Self::run).
-    pub fn run_incoming<H>(self, handler: H) -> io::Result<()>
+    pub fn run_http<H>(self, handler: H) -> io::Result<()>
     where
         H: Fn(Incoming<TcpStream>) -> Result<(), Error> + Send + Sync + 'static,
     {
@@ -249,7 +249,7 @@ fn serve(
 ) {
     let result = catch_unwind(AssertUnwindSafe(|| {
         let mut incoming = Incoming::read(stream, config)?;
-        if let Incoming::WebSocket(pending) = &mut incoming {
+        if let Incoming::Upgrade(pending) = &mut incoming {
             pending.opened = Some(Box::new(seat.enter()));
         }
         handler(incoming)

@@ -1,7 +1,8 @@
 //! What a client takes for an answer.
 
 use sansocket::Config;
-use sansocket::handshake::{Offer, VerifyError as E, accept_key};
+use sansocket::handshake::accept_key;
+use sansocket::handshake::client::{Error as E, Request};
 
 use crate::{answer, assert_fails, buffer, offer, value, verify};
 
@@ -115,7 +116,7 @@ fn any_other_answer_fails() {
     for (why, lines) in rows {
         assert_fails(&offer, &answer(&offer, lines), &why);
     }
-    let nothing = Offer::new("ws://h").unwrap();
+    let nothing = Request::new("ws://h").unwrap();
     let image = answer(&nothing, &["Sec-WebSocket-Protocol: chat"]);
     assert_fails(&nothing, &image, &E::Subprotocol);
 }

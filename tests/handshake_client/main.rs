@@ -9,24 +9,25 @@
 )]
 
 mod answer;
-mod offer;
+mod request;
 mod together;
 
 use std::mem::discriminant;
 
-use sansocket::handshake::{Accepted, Offer, VerifyError, accept_key};
+use sansocket::handshake::accept_key;
+use sansocket::handshake::client::{Error, Request, Response};
 use sansocket::{Buffer, Config};
 
-pub(crate) fn offer(url: &str) -> Offer {
-    Offer::new(url).unwrap()
+pub(crate) fn offer(url: &str) -> Request {
+    Request::new(url).unwrap()
 }
 
-pub(crate) fn text(offer: &Offer) -> String {
+pub(crate) fn text(offer: &Request) -> String {
     String::from_utf8(offer.to_bytes()).unwrap()
 }
 
 /// The value of a header that is there once.
-pub(crate) fn value(offer: &Offer, name: &str) -> String {
+pub(crate) fn value(offer: &Request, name: &str) -> String {
     let text = text(offer);
     let mut values = text.lines().filter_map(|line| line.strip_prefix(&format!("{name}: ")));
     let value = values.next().unwrap();
@@ -43,10 +44,10 @@ pub(crate) fn buffer(bytes: &[u8]) -> Buffer {
 /// What the client makes of `image` whole, byte by byte and cut at every position, or nearly every
 /// one of a long one; all must agree.
 pub(crate) fn verify(
-    offer: &Offer,
+    offer: &Request,
     image: &[u8],
     config: &Config,
-) -> (Result<Option<Accepted>, VerifyError>, Vec<u8>) {
+) -> (Result<Option<Response>, Error>, Vec<u8>) {
     let run = |pieces: &[&[u8]]| {
         let mut input = Buffer::new();
         let mut verified = Ok(None);
@@ -59,9 +60,9 @@ pub(crate) fn verify(
         (verified, input.unread().to_vec())
     };
     let whole = run(&[image]);
-    let shown = |run: &(Result<Option<Accepted>, VerifyError>, Vec<u8>)| match &run.0 {
+    let shown = |run: &(Result<Option<Response>, Error>, Vec<u8>)| match &run.0 {
         // After an error the buffer is of no use, but for the body of a refusal.
-        Ok(_) | Err(VerifyError::Refused { .. }) => format!("{run:?}"),
+        Ok(_) | Err(Error::Refused { .. }) => format!("{run:?}"),
         Err(error) => format!("{error:?}"),
     };
     assert_eq!(shown(&run(&image.chunks(1).collect::<Vec<_>>())), shown(&whole));
@@ -72,7 +73,7 @@ pub(crate) fn verify(
 }
 
 /// A correct answer to the offer, these lines in place of those with the same names.
-pub(crate) fn answer(offer: &Offer, lines: &[&str]) -> String {
+pub(crate) fn answer(offer: &Request, lines: &[&str]) -> String {
     let accept =
         format!("Sec-WebSocket-Accept: {}", accept_key(&value(offer, "Sec-WebSocket-Key")));
     let name = |line: &str| line.split(':').next().unwrap().to_ascii_lowercase();
@@ -83,7 +84,7 @@ pub(crate) fn answer(offer: &Offer, lines: &[&str]) -> String {
 }
 
 #[track_caller]
-pub(crate) fn assert_fails(offer: &Offer, image: &str, why: &VerifyError) {
+pub(crate) fn assert_fails(offer: &Request, image: &str, why: &Error) {
     let image: Vec<_> = image.chars().map(|char| u8::try_from(char).unwrap()).collect();
     let (verified, _) = verify(offer, &image, &Config::default());
     let error = verified.map(|_| ()).unwrap_err();

@@ -1,6 +1,6 @@
 //! Our client and our server.
 
-use sansocket::handshake::{Request, VerifyError};
+use sansocket::handshake::{Request, client};
 use sansocket::{Config, Connection, Event, Message};
 
 use crate::{buffer, offer, verify};
@@ -67,7 +67,7 @@ fn our_client_understands_our_refusals() {
     let response = request.reject(503).unwrap().header("Retry-After", "9").unwrap();
     let image = response.body("text/plain", "later").unwrap().to_bytes();
     match verify(&offer, &image, &Config::default()) {
-        (Err(VerifyError::Refused { status: 503, head }), rest) => {
+        (Err(client::Error::Refused { status: 503, head }), rest) => {
             assert_eq!(head.header("Retry-After"), Some(&b"9"[..]));
             assert_eq!(rest, b"later");
         }

@@ -42,8 +42,8 @@ fn a_message_that_the_writer_takes_needs_no_memory() {
         let mut connection = Connection::server(Config::default());
         let (payload, prepared) = (vec![7; len], Prepared::new(&vec![7; len]));
         let cost = heap(|| {
-            connection.send_through(&mut io::sink(), &payload).unwrap();
-            connection.send_prepared_through(&mut io::sink(), &prepared).unwrap();
+            connection.send_to(&mut io::sink(), &payload).unwrap();
+            connection.send_prepared_to(&mut io::sink(), &prepared).unwrap();
         });
         assert_eq!(cost, NOTHING, "{len}");
     }

@@ -5,15 +5,15 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use sansocket::handshake::{Offer, Request, VerifyError};
+use sansocket::handshake::{Request, client};
 use sansocket::net::{self, Receiver, Sender};
-use sansocket::{Aborted, Buffer, CloseCode, Config, Error, Message, Prepared, TimedOut};
+use sansocket::{Buffer, CloseCode, Config, Disconnected, Error, Message, Prepared, TimedOut};
 
 use crate::fake::{Fake, Read, Write};
 use crate::raw::{config, read_head, sockets};
 
-fn offer() -> Offer {
-    Offer::new("ws://example.com/chat").unwrap()
+fn offer() -> client::Request {
+    client::Request::new("ws://example.com/chat").unwrap()
 }
 
 /// Reads a request, and says how to accept it.
@@ -93,7 +93,10 @@ fn frames_right_behind_the_acceptance_are_not_lost() {
     .unwrap();
     assert_eq!(receiver.recv().unwrap(), Some(Message::Text("early")));
     assert_eq!(receiver.recv().unwrap(), Some(Message::Text("bird")));
-    assert!(matches!(receiver.recv(), Err(Error::Aborted(Aborted { mid_message: false }))));
+    assert!(matches!(
+        receiver.recv(),
+        Err(Error::Disconnected(Disconnected { mid_message: false }))
+    ));
     drop(sender);
 }
 
@@ -115,14 +118,14 @@ fn a_refusal_and_a_wrong_answer_open_nothing() {
         read_head(&mut server);
         server.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
     });
-    assert!(matches!(refused, Err(Error::Verify(VerifyError::Refused { .. }))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Connect(client::Error::Refused { .. }))), "{refused:?}");
     let wrong = connect(Config::default(), |mut server| {
         let mut answer = acceptance(&mut server);
         let key = answer.windows(8).position(|bytes| bytes == b"-Accept:").unwrap() + 9;
         answer[key] = if answer[key] == b'A' { b'B' } else { b'A' };
         server.write_all(&answer).unwrap();
     });
-    assert!(matches!(wrong, Err(Error::Verify(_))), "{wrong:?}");
+    assert!(matches!(wrong, Err(Error::Connect(_))), "{wrong:?}");
 }
 
 // the end in the middle of the answer
@@ -134,7 +137,9 @@ fn an_end_within_the_answer_is_an_abort() {
             server.write_all(&answer[..len]).unwrap();
         });
         match ended {
-            Err(Error::Aborted(aborted)) => assert_eq!(aborted, Aborted { mid_message: len > 0 }),
+            Err(Error::Disconnected(aborted)) => {
+                assert_eq!(aborted, Disconnected { mid_message: len > 0 })
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -140,7 +140,7 @@ fn a_half_closed_stream_without_a_close_is_an_abort() {
     client.send(TEXT, b"one");
     client.half_close();
     assert_eq!(receiver.recv().unwrap(), Some(Message::Text("one")));
-    assert!(matches!(receiver.recv(), Err(Error::Aborted(_))));
+    assert!(matches!(receiver.recv(), Err(Error::Disconnected(_))));
     drop(receiver);
     client.expect_end();
 }

@@ -152,7 +152,7 @@ fn the_close_timeout_does_not_start_anew() {
 #[cfg(feature = "client")]
 fn a_dribbling_answer_is_given_up() {
     let (client, server) = sockets();
-    let offer = sansocket::handshake::Offer::new("ws://example.com/").unwrap();
+    let offer = sansocket::handshake::client::Request::new("ws://example.com/").unwrap();
     // May become a head yet.
     let talking = talk(&server, b"H");
     let connected = net::connect(client, &offer, config(|c| c.handshake_timeout(SHORT)));

@@ -126,7 +126,7 @@ fn abort_releases_senders_and_the_receiver() {
     sender.abort();
     assert!(matches!(sender.feed("late"), Err(Error::Send(SendError::Closed))));
     assert!(blocked.join().unwrap().is_err());
-    assert!(matches!(receiving.join().unwrap(), Err(Error::Aborted(_))));
+    assert!(matches!(receiving.join().unwrap(), Err(Error::Disconnected(_))));
     assert!(matches!(sender.send("more"), Err(Error::Send(SendError::Closed))));
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::net::Sender;
-use sansocket::{Aborted, Buffer, CloseCode, Config, Error, Message, SendError, net};
+use sansocket::{Buffer, CloseCode, Config, Disconnected, Error, Message, SendError, net};
 
 use crate::fake::{Fake, Read, Write};
 use crate::raw::{CLOSE, PATIENCE, PING, REQUEST, TEXT, frame};
@@ -81,8 +81,8 @@ fn an_end_without_a_close_frame_is_an_abort() {
         let mid_message = end != 0 && end != first;
         for _ in 0..3 {
             match receiver.recv() {
-                Err(Error::Aborted(aborted)) => {
-                    assert_eq!(aborted, Aborted { mid_message }, "{end}")
+                Err(Error::Disconnected(aborted)) => {
+                    assert_eq!(aborted, Disconnected { mid_message }, "{end}")
                 }
                 other => panic!("{other:?}"),
             }
@@ -138,7 +138,7 @@ fn a_panic_in_the_transport_poisons_the_sender() {
     assert!(panicked.is_err());
     assert!(is_closed(sender.feed("more")));
     assert!(is_closed(sender.send("more")));
-    assert!(matches!(receiver.recv(), Err(Error::Aborted(_))));
+    assert!(matches!(receiver.recv(), Err(Error::Disconnected(_))));
     assert_eq!(fake.written().len(), 1);
 }
 
@@ -217,7 +217,7 @@ fn what_stalls_is_tried_again_soon() {
         let fake = Fake::new(reads, stalls);
         let (sender, mut receiver) = fake.open();
         act(&sender);
-        assert!(matches!(receiver.recv(), Err(Error::Aborted(_))));
+        assert!(matches!(receiver.recv(), Err(Error::Disconnected(_))));
         assert_eq!(fake.written(), wanted);
         let waits = fake.waits().split_off(first);
         let soon = waits.iter().take_while(|wait| **wait < Duration::from_millis(100)).count();
@@ -251,7 +251,7 @@ fn a_peer_that_reads_slowly_is_waited_for() {
 #[test]
 fn a_request_that_is_taken_slowly_is_given_up() {
     let hasty = Config::builder().handshake_timeout(Duration::from_millis(100)).build().unwrap();
-    let offer = sansocket::handshake::Offer::new("ws://example.com/").unwrap();
+    let offer = sansocket::handshake::client::Request::new("ws://example.com/").unwrap();
     let fake = Fake::new(vec![], slowly(1, 100));
     let connected = net::connect(fake.clone(), &offer, hasty);
     assert!(matches!(connected, Err(Error::TimedOut(_))), "{connected:?}");

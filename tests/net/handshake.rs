@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::thread;
 
 use sansocket::handshake::{HandshakeError, Request, Response, ResponseError};
-use sansocket::net::{self, Incoming, Pending};
-use sansocket::{Aborted, Buffer, Config, Error, Message};
+use sansocket::net::{self, Incoming, Upgrade};
+use sansocket::{Buffer, Config, Disconnected, Error, Message};
 
 use crate::fake::{Fake, Read};
 use crate::raw::{REQUEST, Raw, TEXT, config, frame, read_head, sockets};
@@ -57,8 +57,8 @@ fn an_end_within_the_head_is_an_abort() {
         client.write_all(&REQUEST.as_bytes()[..end]).unwrap();
         client.shutdown(Shutdown::Write).unwrap();
         match net::accept(server, Config::default()) {
-            Err(Error::Aborted(aborted)) => {
-                assert_eq!(aborted, Aborted { mid_message: end > 0 });
+            Err(Error::Disconnected(aborted)) => {
+                assert_eq!(aborted, Disconnected { mid_message: end > 0 });
             }
             other => panic!("{other:?}"),
         }
@@ -94,7 +94,7 @@ fn a_refused_request_gets_one_response_and_the_end() {
 #[test]
 fn the_application_decides() {
     let answer = exchange(REQUEST.as_bytes(), |server| {
-        let pending = Pending::read(server, Config::default()).unwrap();
+        let pending = Upgrade::read(server, Config::default()).unwrap();
         assert_eq!(pending.request().path(), "/chat");
         let refusal = pending.request().reject(404).unwrap().body("text/plain", "none").unwrap();
         pending.reject(refusal).unwrap();
@@ -106,14 +106,14 @@ fn the_application_decides() {
 #[test]
 fn acceptance_and_refusal_cannot_be_mixed_up() {
     let answer = exchange(REQUEST.as_bytes(), |server| {
-        let pending = Pending::read(server, Config::default()).unwrap();
+        let pending = Upgrade::read(server, Config::default()).unwrap();
         let refusal = pending.request().reject(404).unwrap();
         let mixed_up = pending.accept(refusal);
         assert!(matches!(mixed_up, Err(Error::Response(ResponseError::WrongKind))));
     });
     assert_eq!(answer, "");
     let answer = exchange(REQUEST.as_bytes(), |server| {
-        let pending = Pending::read(server, Config::default()).unwrap();
+        let pending = Upgrade::read(server, Config::default()).unwrap();
         let acceptance = pending.request().accept();
         assert_eq!(pending.reject(acceptance), Err(ResponseError::WrongKind));
     });
@@ -125,7 +125,7 @@ fn a_subprotocol_is_agreed_to() {
     let (mut client, server) = sockets();
     let offer = REQUEST.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: a, chat\r\n\r\n");
     client.write_all(offer.as_bytes()).unwrap();
-    let pending = Pending::read(server, Config::default()).unwrap();
+    let pending = Upgrade::read(server, Config::default()).unwrap();
     let response = pending.request().accept().subprotocol("chat").unwrap();
     let (sender, _receiver) = pending.accept(response).unwrap();
     sender.send("welcome").unwrap();
@@ -157,7 +157,7 @@ fn plain_http_on_the_same_port_is_handed_over() {
 fn plain_http_that_nobody_serves_is_refused() {
     let get = "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
     let answer = exchange(get.as_bytes(), |server| {
-        let refused = Pending::read(server, Config::default());
+        let refused = Upgrade::read(server, Config::default());
         let Err(Error::Handshake(HandshakeError::NotWebSocket(head))) = refused else {
             panic!("{refused:?}");
         };
@@ -171,7 +171,7 @@ fn plain_http_that_nobody_serves_is_refused() {
 fn a_client_that_leaves_before_the_answer_is_no_connection() {
     let (mut client, server) = sockets();
     client.write_all(REQUEST.as_bytes()).unwrap();
-    let pending = Pending::read(server, Config::default()).unwrap();
+    let pending = Upgrade::read(server, Config::default()).unwrap();
     drop(client);
     let response = pending.request().accept();
     // The first write may still succeed; then the end is noticed by reading.
@@ -234,11 +234,11 @@ fn small_packets_are_sent_at_once_unless_told_otherwise() {
 fn debug_output_shows_the_head_and_no_payload() {
     let secret = [REQUEST.as_bytes(), &frame(TEXT, b"secret")].concat();
     let fake = || Fake::new(vec![Read::Bytes(secret.clone())], vec![]);
-    let pending = Pending::read(fake(), Config::default()).unwrap();
+    let pending = Upgrade::read(fake(), Config::default()).unwrap();
     let shown = format!("{pending:?}");
-    assert!(shown.starts_with("Pending { request: ") && shown.contains("/chat"), "{shown}");
-    assert_eq!(format!("{:?}", Incoming::WebSocket(pending)), format!("WebSocket({shown})"));
-    let pending = Pending::read(fake(), Config::default()).unwrap();
+    assert!(shown.starts_with("Upgrade { request: ") && shown.contains("/chat"), "{shown}");
+    assert_eq!(format!("{:?}", Incoming::Upgrade(pending)), format!("Upgrade({shown})"));
+    let pending = Upgrade::read(fake(), Config::default()).unwrap();
     assert_eq!(pending.stream().written(), b"");
     let response = pending.request().accept();
     let (sender, receiver) = pending.accept(response).unwrap();
@@ -249,7 +249,7 @@ fn debug_output_shows_the_head_and_no_payload() {
     let plain = b"GET /plain HTTP/1.1\r\nHost: example.com\r\n\r\n";
     let fake = Fake::new(vec![Read::Bytes(plain.into())], vec![]);
     let shown = format!("{:?}", Incoming::read(fake, Config::default()).unwrap());
-    assert!(shown.starts_with("Http(Plain { head: ") && shown.contains("/plain"), "{shown}");
+    assert!(shown.starts_with("Http(HttpRequest { head: ") && shown.contains("/plain"), "{shown}");
 }
 
 // HS-14: whoever takes over the socket finds it as if nobody had read from it

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sansocket::net::{self, Pending, Receiver, Sender, Transport};
+use sansocket::net::{self, Receiver, Sender, Transport, Upgrade};
 use sansocket::{Buffer, CloseCode, Config, Error, Message, SendError, TimedOut};
 
 use crate::fake::{Fake, Read, Write};
@@ -208,7 +208,7 @@ fn states() -> Vec<(Fake, Action)> {
             assert!(receiver.recv().unwrap().is_some());
         }),
         (reads(vec![Read::Bytes(text()[..5].to_vec())]), |_, receiver| {
-            assert!(matches!(receiver.recv(), Err(Error::Aborted(_))));
+            assert!(matches!(receiver.recv(), Err(Error::Disconnected(_))));
         }),
         (reads(vec![Read::Bytes(frame(CLOSE, b"\x03\xe8"))]), |sender, receiver| {
             sender.feed("too late").unwrap();
@@ -246,7 +246,7 @@ fn halves_may_be_dropped_in_any_state_and_order() {
 #[test]
 fn a_request_may_be_dropped_without_an_answer() {
     let socket = Arc::new(Fake::new(vec![Read::Bytes(REQUEST.into())], vec![]));
-    let pending = Pending::read(Arc::clone(&socket), Config::default()).unwrap();
+    let pending = Upgrade::read(Arc::clone(&socket), Config::default()).unwrap();
     let response = pending.request().accept();
     drop(pending);
     assert_eq!((Arc::strong_count(&socket), socket.written()), (1, vec![]));

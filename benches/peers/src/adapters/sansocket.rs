@@ -54,7 +54,7 @@ const HIGH: usize = 16 * 1024;
 fn send(connection: &mut Connection, tape: &mut Tape, message: Message<'_>) {
     match message.as_bytes().len() {
         ..LONG => connection.send(message).unwrap(),
-        LONG.. => connection.send_through(tape, message).unwrap(),
+        LONG.. => connection.send_to(tape, message).unwrap(),
     }
 }
 
@@ -129,7 +129,7 @@ impl Audience for Everybody {
     fn tell(&mut self, message: &Outgoing) {
         let prepared = Prepared::new(outgoing(message));
         for (connection, tape) in &mut self.connections {
-            connection.send_prepared_through(tape, &prepared).unwrap();
+            connection.send_prepared_to(tape, &prepared).unwrap();
             flush(connection, tape, &mut self.queue);
         }
     }

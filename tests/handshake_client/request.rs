@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use sansocket::Config;
-use sansocket::handshake::{Offer, OfferError};
+use sansocket::handshake::client::{BuildError, Request};
 
 use crate::{buffer, offer, text, value};
 
@@ -86,7 +86,7 @@ fn a_url_that_is_none_is_an_error() {
         "ws://\u{e9}/",
         "ws://h/?\u{1f600}",
     ] {
-        assert_eq!(Offer::new(url).unwrap_err(), OfferError::Url, "{url:?}");
+        assert_eq!(Request::new(url).unwrap_err(), BuildError::Url, "{url:?}");
     }
 }
 
@@ -139,7 +139,7 @@ fn subprotocols_are_different_tokens() {
     for name in ["", "chat", "a b", "a,b", "a;b", "a/b", "\"a\"", "caf\u{e9}", "a\r\nX: y", "a\0"] {
         assert_eq!(
             chat.clone().subprotocol(name).unwrap_err(),
-            OfferError::Subprotocol,
+            BuildError::Subprotocol,
             "{name:?}"
         );
     }
@@ -175,7 +175,7 @@ fn headers_cannot_break_the_head() {
         ("a", "\x7f"),
     ] {
         let added = offer("ws://h").header(name, value);
-        assert_eq!(added.unwrap_err(), OfferError::Header, "{name:?}: {value:?}");
+        assert_eq!(added.unwrap_err(), BuildError::Header, "{name:?}: {value:?}");
     }
     let fine = offer("ws://h").header("A", "").unwrap().header("A", "b\t\u{e9}").unwrap();
     assert!(text(&fine).ends_with("\r\nA: \r\nA: b\t\u{e9}\r\n\r\n"));
@@ -188,7 +188,7 @@ fn an_offer_is_shown_without_its_secrets() {
     let offer = offer.header("Authorization", "secret").unwrap();
     assert_eq!(
         format!("{offer:?}"),
-        "Offer { host: \"h\", port: 443, subprotocols: [\"chat\"], .. }"
+        "Request { host: \"h\", port: 443, subprotocols: [\"chat\"], .. }"
     );
     let refusal = b"HTTP/1.1 401 secret\r\nSet-Cookie: secret\r\n\r\n";
     let error = offer.verify(&mut buffer(refusal), Config::default()).unwrap_err();
@@ -201,6 +201,6 @@ fn an_offer_is_shown_without_its_secrets() {
 fn a_host_is_one() {
     let urls = ["ws://[::1", "ws://::1/", "ws://a:b:80/", "ws://[::1]x/", "ws://<h>/", "ws://[]/"];
     for url in urls {
-        assert_eq!(Offer::new(url).unwrap_err(), OfferError::Url, "{url}");
+        assert_eq!(Request::new(url).unwrap_err(), BuildError::Url, "{url}");
     }
 }
