@@ -23,7 +23,7 @@ fn main() -> ExitCode {
                 sender.send(message)?;
             }
             Ok(())
-        })?;
+        });
         Ok(())
     })
 }

@@ -22,8 +22,8 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::handshake::Response;
-use sansocket::net::{HttpRequest, Incoming, Receiver, Sender, Server, Upgrade};
-use sansocket::{CloseCode, Config, Error, Message, Prepared};
+use sansocket::net::{HandlerResult, HttpRequest, Incoming, Receiver, Sender, Server, Upgrade};
+use sansocket::{CloseCode, Config, Message, Prepared};
 use shared::{Args, about, announce, stop_on_signal};
 
 mod shared;
@@ -53,24 +53,24 @@ fn main() -> ExitCode {
         let server =
             server.max_connections(256).on_error(|peer, error| eprintln!("{peer}: {error}"));
         server.run_http(move |incoming| match incoming {
-            Incoming::Upgrade(pending) => admit(pending, &room),
-            Incoming::Http(plain) => answer(plain),
-        })?;
+            Incoming::Upgrade(upgrade) => admit(upgrade, &room),
+            Incoming::Http(http) => answer(http),
+        });
         Ok(())
     })
 }
 
-fn admit(pending: Upgrade<TcpStream>, room: &Mutex<Room>) -> Result<(), Error> {
-    let request = pending.request();
+fn admit(upgrade: Upgrade<TcpStream>, room: &Mutex<Room>) -> HandlerResult {
+    let request = upgrade.request();
     if request.path() != "/ws" {
         let response = request.reject(404)?;
-        return Ok(pending.reject(response)?);
+        return Ok(upgrade.reject(response)?);
     }
     let mut response = request.accept();
     if request.subprotocols().any(|offered| offered == "chat") {
         response = response.subprotocol("chat")?;
     }
-    let (sender, receiver) = pending.accept(response)?;
+    let (sender, receiver) = upgrade.accept(response)?;
     let (mailbox, letters) = mpsc::sync_channel(MAILBOX);
     let writer = sender.clone();
     thread::Builder::new().spawn(move || deliver(&writer, &letters))?;
@@ -86,7 +86,7 @@ fn listen(
     sender: &Sender<TcpStream>,
     id: u64,
     room: &Mutex<Room>,
-) -> Result<(), Error> {
+) -> HandlerResult {
     while let Some(message) = receiver.recv()? {
         let Message::Text(text) = message else {
             sender.close(CloseCode::UNSUPPORTED_DATA, "text only")?;
@@ -223,11 +223,14 @@ fn clean(text: &str, limit: usize) -> Option<String> {
 }
 
 /// Answers plain HTTP.
-fn answer(plain: HttpRequest<TcpStream>) -> Result<(), Error> {
-    let (status, body) = match (plain.head().method(), plain.head().path()) {
+fn answer(http: HttpRequest<TcpStream>) -> HandlerResult {
+    let (status, body) = match (http.head().method(), http.head().path()) {
         ("GET", "/") => (200, PAGE),
         ("GET", path) if path != "/ws" => (404, "<!doctype html><p>No such page."),
-        _ => return Err(plain.reject()), // 405, or 426 at /ws
+        _ => {
+            http.reject(); // 405, or 426 at /ws
+            return Ok(());
+        }
     };
     // Script and style without this number do not run, should somebody smuggle them into the page.
     let nonce = RandomState::new().build_hasher().finish().to_string();
@@ -241,5 +244,5 @@ fn answer(plain: HttpRequest<TcpStream>) -> Result<(), Error> {
         .header("X-Content-Type-Options", "nosniff")?
         .header("Content-Security-Policy", &policy)?
         .body("text/html; charset=utf-8", body)?;
-    Ok(plain.respond(response)?)
+    Ok(http.respond(response)?)
 }

@@ -8,8 +8,8 @@
 use std::net::TcpStream;
 use std::process::ExitCode;
 
-use sansocket::net::{Server, Upgrade};
-use sansocket::{CloseCode, Config, Error};
+use sansocket::net::{HandlerResult, Server, Upgrade};
+use sansocket::{CloseCode, Config};
 use shared::{Args, about, announce, stop_on_signal};
 
 mod shared;
@@ -22,18 +22,18 @@ fn main() -> ExitCode {
         let server = Server::bind(&args.address, config).map_err(cannot)?;
         stop_on_signal(server.handle())?;
         announce(server.local_addr());
-        server.on_error(|peer, error| eprintln!("{peer}: {error}")).run_upgrades(serve)?;
+        server.on_error(|peer, error| eprintln!("{peer}: {error}")).run_upgrades(serve);
         Ok(())
     })
 }
 
-fn serve(pending: Upgrade<TcpStream>) -> Result<(), Error> {
-    let close = wanted_close(pending.request().path(), pending.request().query());
-    let mut response = pending.request().accept();
-    if let Some(first) = pending.request().subprotocols().next() {
+fn serve(upgrade: Upgrade<TcpStream>) -> HandlerResult {
+    let close = wanted_close(upgrade.request().path(), upgrade.request().query());
+    let mut response = upgrade.request().accept();
+    if let Some(first) = upgrade.request().subprotocols().next() {
         response = response.subprotocol(first)?;
     }
-    let (sender, mut receiver) = pending.accept(response)?;
+    let (sender, mut receiver) = upgrade.accept(response)?;
     if let Some((code, reason)) = close {
         sender.close(code, &reason)?;
     }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sansocket::handshake::Request;
+use sansocket::handshake::{Incoming, Request};
 use sansocket::{Buffer, Config, net};
 use shared::{Args, Result, about, announce};
 
@@ -33,16 +33,24 @@ fn main() -> ExitCode {
         let cannot = about(format!("cannot listen at {}", args.address));
         let listener = TcpListener::bind(&args.address).map_err(cannot)?;
         announce(listener.local_addr()?);
-        for stream in listener.incoming().flatten() {
-            let config = config.clone();
-            thread::spawn(move || {
-                if let Err(error) = serve(stream, &config) {
-                    eprintln!("{error}");
-                }
-            });
+        for stream in listener.incoming() {
+            if let Err(error) = stream.and_then(|stream| spawn(stream, config.clone())) {
+                // Out of file descriptors or threads, perhaps: some will be given back.
+                eprintln!("cannot accept: {error}");
+                thread::sleep(Duration::from_millis(20));
+            }
         }
         Ok(())
     })
+}
+
+fn spawn(stream: TcpStream, config: Config) -> io::Result<()> {
+    let serve = move || {
+        if let Err(error) = serve(stream, &config) {
+            eprintln!("{error}");
+        }
+    };
+    thread::Builder::new().spawn(serve).map(drop)
 }
 
 /// A request as a server of its own making sees it.
@@ -54,9 +62,14 @@ struct HttpRequest {
 }
 
 fn serve(stream: TcpStream, config: &Config) -> Result {
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut reader = BufReader::new(stream);
-    let http = read_request(&mut reader)?;
+    let http = match read_request(&mut reader) {
+        Ok(http) => http,
+        Err(error) => {
+            respond(reader, "400 Bad Request", "This is no HTTP request.\n")?;
+            return Err(error);
+        }
+    };
     match (http.method.as_str(), http.target.as_str()) {
         (_, "/ws") => serve_websocket(reader, &http, config),
         ("GET", "/") => respond(reader, "200 OK", PAGE),
@@ -68,7 +81,8 @@ fn serve(stream: TcpStream, config: &Config) -> Result {
 /// All that this takes: the request in parts, the response's bytes, and what was read too much.
 fn serve_websocket(reader: BufReader<TcpStream>, http: &HttpRequest, config: &Config) -> Result {
     let headers = http.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
-    let request = Request::new(&http.method, &http.target, http.version, headers, config);
+    let request = Request::new(&http.method, &http.target, http.version, headers, config)
+        .and_then(Incoming::upgrade);
     let response = match &request {
         Ok(request) => match request.subprotocols().next() {
             Some(first) => request.accept().subprotocol(first)?,
@@ -92,11 +106,24 @@ fn serve_websocket(reader: BufReader<TcpStream>, http: &HttpRequest, config: &Co
 }
 
 fn read_request(reader: &mut BufReader<TcpStream>) -> Result<HttpRequest> {
-    let mut head = Vec::new();
+    let (mut head, deadline) = (Vec::new(), Instant::now() + Duration::from_secs(10));
     while !head.ends_with(b"\r\n\r\n") {
-        let before = head.len();
-        reader.by_ref().take(16 * 1024 - before as u64).read_until(b'\n', &mut head)?;
-        if head.len() == before {
+        // The deadline is that of the whole head, however its bytes dribble in.
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err("the request took too long".into());
+        }
+        reader.get_ref().set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        let arrived = reader.fill_buf()?;
+        let line = arrived.iter().position(|byte| *byte == b'\n').map(|end| end + 1);
+        let n = line.unwrap_or(arrived.len());
+        head.extend_from_slice(arrived.get(..n).unwrap_or_default());
+        reader.consume(n);
+        // A line ends in CR LF: servers disagree about anything else.
+        if head.ends_with(b"\n") && !head.ends_with(b"\r\n") {
+            return Err("a line of the request ends in a bare LF".into());
+        }
+        if n == 0 || head.len() > 16 * 1024 {
             return Err("the request ended early, or is too long".into());
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! `cargo run --release --example event_loop -- [ADDRESS] [--max-message BYTES] [--broadcast]`
 //!
-//! Echoes, or with `--broadcast` sends every message to everybody. Read it from `main` down. What makes
-//! it fast and small: all connections read into one `Buffer` and write from one queue, which stay with
+//! Echoes, or with `--broadcast` sends every message to everybody. Read it from `main` down. All that is decided
+//! here is how to wait, which connection's turn it is, and where memory is lent from. It is fast and small
+//! because all connections read into one `Buffer` and write from one queue, which stay with
 //! a connection only while something is unfinished; one write answers a whole batch of input; time is
 //! looked at once per round.
 
@@ -14,22 +15,17 @@ use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
-use sansocket::handshake::{Request, Response};
-use sansocket::{Buffer, Config, Connection, Event, Prepared};
+use sansocket::handshake::{Acceptor, Incoming, Request, Response};
+use sansocket::{Buffer, Config, Connection, Event, Prepared, Written};
 use shared::{Args, about, announce};
 
 mod shared;
 
 const LISTENER: Token = Token(usize::MAX);
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a peer may take to end its side when we have ended ours.
-const LINGER: Duration = Duration::from_secs(2);
 /// How often deadlines are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Reads and writes per turn of a connection, so that a busy one leaves time to the others.
-const STEPS: usize = 16;
-/// Answers of so many bytes are written before more is read.
-const ENOUGH: usize = 256 * 1024;
+const STEPS: usize = 4;
 
 /// From this length on a message is written from where it lies, rather than copied behind others.
 const LONG: usize = 8 * 1024;
@@ -37,10 +33,7 @@ const LONG: usize = 8 * 1024;
 fn main() -> ExitCode {
     shared::run(|| {
         let args = Args::parse(&["--broadcast"])?;
-        let max_message = args.max_message.unwrap_or(1024 * 1024);
-        // Whatever one read completes must fit into the queue, too.
-        let max_queue = max_message.saturating_add(2 * ENOUGH);
-        let config = Config::builder().max_message(max_message).max_queue(max_queue).build()?;
+        let config = args.limit(Config::builder()).build()?;
         let cannot = about(format!("cannot listen at {}", args.address));
         let listener = std::net::TcpListener::bind(&args.address).map_err(cannot)?;
         listener.set_nonblocking(true)?;
@@ -55,7 +48,9 @@ struct EventLoop {
     listener: TcpListener,
     clients: Vec<Option<Client>>,
     vacant: Vec<usize>,
-    /// Clients that had more to say when their turn was over.
+    /// Vacant from the next round on: events of this one may still name the last owner.
+    freed: Vec<usize>,
+    /// Clients that had more to say when their turn was over, each once.
     unfinished: Vec<usize>,
     server: Server,
 }
@@ -77,20 +72,22 @@ struct Client {
     input: Option<Box<Buffer>>,
     /// The socket may have more to read.
     readable: bool,
-    /// The peer has ended its side: no event will tell of the end of the stream again.
+    /// No event will tell of the end of the stream again.
     ended: bool,
+    /// It waits in the list of the unfinished.
+    listed: bool,
     due: Option<Instant>,
 }
 
+/// The two have the same verbs, but for what they find in the input.
+#[allow(clippy::large_enum_variant, reason = "nearly all are open")]
 enum Stage {
-    Handshake,
+    Handshake(Box<Acceptor>),
     Open(Connection),
-    /// All is said: wait for the peer to end its side.
-    Lingering,
 }
 
 /// What is to become of a client after its turn.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Turn {
     /// It waits for its socket.
     Over,
@@ -110,7 +107,8 @@ impl EventLoop {
             broadcast: broadcast.then(Vec::new),
             now: Instant::now(),
         };
-        Ok(Self { poll, listener, clients: vec![], vacant: vec![], unfinished: vec![], server })
+        let (clients, vacant, freed, unfinished) = (vec![], vec![], vec![], vec![]);
+        Ok(Self { poll, listener, clients, vacant, freed, unfinished, server })
     }
 
     fn run(mut self) -> shared::Result {
@@ -125,20 +123,26 @@ impl EventLoop {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
                 _ => self.server.now = Instant::now(),
             }
+            // Those that wait for their next turn come before those that have just had one.
+            for id in std::mem::take(&mut self.unfinished) {
+                self.turn(id, |client| client.listed = false);
+            }
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(),
-                    Token(id) => self.turn(id, event.is_readable(), event.is_read_closed()),
+                    Token(id) => self.turn(id, |client| {
+                        client.readable |= event.is_readable() || event.is_read_closed();
+                        client.ended |= event.is_read_closed();
+                    }),
                 }
             }
-            for id in std::mem::take(&mut self.unfinished) {
-                self.turn(id, true, false);
-            }
+            self.broadcast();
             if self.server.now >= next_sweep {
                 next_sweep = self.server.now + SWEEP;
-                self.accept(); // what an error may have left behind
+                self.accept(); // connections that an error may have left behind
                 self.sweep();
             }
+            self.vacant.append(&mut self.freed);
         }
     }
 
@@ -154,7 +158,7 @@ impl EventLoop {
             if id == self.clients.len() {
                 self.clients.push(None);
             }
-            let client = Client::new(stream, id, self.poll.registry(), self.server.now);
+            let client = Client::new(stream, id, self.poll.registry(), &self.server);
             match (client, self.clients.get_mut(id)) {
                 (Ok(client), Some(place)) => *place = Some(client),
                 _ => self.vacant.push(id),
@@ -162,31 +166,35 @@ impl EventLoop {
         }
     }
 
-    fn turn(&mut self, id: usize, readable: bool, ended: bool) {
+    fn turn(&mut self, id: usize, before: impl FnOnce(&mut Client)) {
         let Some(Some(client)) = self.clients.get_mut(id) else {
             return;
         };
-        client.readable |= readable || ended;
-        client.ended |= ended;
+        before(client);
+        if client.listed {
+            return; // it has had its turn in this round
+        }
         match client.turn(&mut self.server) {
             Turn::Over => {}
-            Turn::Unfinished => self.unfinished.push(id),
+            Turn::Unfinished => {
+                client.listed = true;
+                self.unfinished.push(id);
+            }
             Turn::Gone => self.remove(id),
         }
-        self.broadcast();
     }
 
+    /// Sends what everybody is told, at the end of a round.
     fn broadcast(&mut self) {
-        let Some(messages) = self.server.broadcast.as_mut().map(std::mem::take) else {
+        let messages = self.server.broadcast.as_mut().map(std::mem::take).unwrap_or_default();
+        if messages.is_empty() {
             return;
-        };
+        }
         for id in 0..self.clients.len() {
-            let Some(Some(client)) = self.clients.get_mut(id).filter(|_| !messages.is_empty())
-            else {
-                continue;
-            };
-            if client.tell(&messages, &mut self.server) == Turn::Gone {
-                self.remove(id);
+            if let Some(Some(client)) = self.clients.get_mut(id) {
+                if client.tell(&messages, &mut self.server) == Turn::Gone {
+                    self.remove(id);
+                }
             }
         }
     }
@@ -199,7 +207,7 @@ impl EventLoop {
                 continue;
             };
             let is_due = client.due.is_some_and(|due| due <= now);
-            if is_due && client.alarm(&mut self.server) == Turn::Gone {
+            if is_due && client.settle(&self.server).unwrap_or(Turn::Gone) == Turn::Gone {
                 self.remove(id);
             }
         }
@@ -208,7 +216,7 @@ impl EventLoop {
     fn remove(&mut self, id: usize) {
         if let Some(place) = self.clients.get_mut(id) {
             *place = None; // which closes the socket
-            self.vacant.push(id);
+            self.freed.push(id);
         }
     }
 }
@@ -218,19 +226,14 @@ impl Client {
         mut stream: TcpStream,
         id: usize,
         registry: &Registry,
-        now: Instant,
+        server: &Server,
     ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         registry.register(&mut stream, Token(id), Interest::READABLE | Interest::WRITABLE)?;
-        let due = Some(now + HANDSHAKE_TIMEOUT);
-        Ok(Self {
-            stream,
-            stage: Stage::Handshake,
-            input: None,
-            readable: false,
-            ended: false,
-            due,
-        })
+        let mut acceptor = Box::new(Acceptor::new(&server.config));
+        let due = acceptor.tick(server.now).unwrap_or(Some(server.now));
+        let stage = Stage::Handshake(acceptor);
+        Ok(Self { stream, stage, input: None, readable: false, ended: false, listed: false, due })
     }
 
     /// Reads and answers, until there is nothing to read or the peer does not take the answers.
@@ -242,17 +245,21 @@ impl Client {
             Some(own) => shared.attach(own),
             None => &mut shared,
         };
-        let mut turn = Turn::Unfinished;
+        let mut reading = Ok(true);
         for _ in 0..STEPS {
-            turn = self.step(input, server).unwrap_or(Turn::Gone);
-            if turn != Turn::Unfinished {
+            if !matches!(reading, Ok(true)) {
                 break;
             }
+            reading = self.step(input, server);
         }
-        // Who sends without end is answered, too.
-        if turn == Turn::Unfinished && self.flush(server).is_err() {
-            turn = Turn::Gone;
-        }
+        // A peer that sends without end is answered, too.
+        let turn = match reading {
+            Ok(more) => self.settle(server).map(|turn| match turn {
+                Turn::Over if more => Turn::Unfinished,
+                turn => turn,
+            }),
+            Err(error) => Err(error),
+        };
         self.reclaim(server);
         self.input = match own {
             Some(own) if !own.is_empty() => Some(own),
@@ -265,27 +272,53 @@ impl Client {
             _ => None,
         };
         server.input = shared;
-        turn
+        turn.unwrap_or(Turn::Gone)
     }
 
     /// Reads as long as there is something to read, and then writes: the fewer the writes, the less often
-    /// the peer has to be woken. When the peer has ended its side, all is written before that is seen.
-    fn step(&mut self, input: &mut Buffer, server: &mut Server) -> io::Result<Turn> {
-        let most = if self.ended { 0 } else { ENOUGH };
-        if self.readable && self.queued() <= most {
-            return self.read(input, server);
+    /// the peer has to be woken. Whether there is more to do at once.
+    fn step(&mut self, input: &mut Buffer, server: &mut Server) -> io::Result<bool> {
+        if self.readable && !self.stage.is_congested() {
+            self.read(input, server)?;
+            return Ok(self.readable);
         }
-        match self.flush(server)? && self.readable {
-            true => Ok(Turn::Unfinished),
-            false => Ok(Turn::Over),
-        }
+        Ok(self.write()? == Written::All && self.readable)
     }
 
-    fn queued(&self) -> usize {
-        match &self.stage {
-            Stage::Open(connection) => connection.queued(),
-            _ => 0,
+    fn read(&mut self, input: &mut Buffer, server: &mut Server) -> io::Result<()> {
+        let room = input.space().len();
+        match input.read_from(&mut self.stream) {
+            Ok(0) => {
+                self.readable = false;
+                self.stage.eof();
+            }
+            // Less than there was room for: that was all, and what comes next is an event.
+            Ok(n) => self.readable = n == room || self.ended,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.readable = false;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
         }
+        if let Stage::Handshake(acceptor) = &mut self.stage {
+            match acceptor.next(input) {
+                Ok(Some(Incoming::Upgrade(request))) => {
+                    let acceptor =
+                        std::mem::replace(acceptor, Box::new(Acceptor::new(&server.config)));
+                    let opened = acceptor.accept(accept(&request));
+                    self.stage = Stage::Open(opened.map_err(io::Error::other)?);
+                }
+                Ok(Some(Incoming::Http(_))) => _ = acceptor.reject(),
+                // A refusal is pending.
+                Ok(None) | Err(_) => {}
+            }
+        }
+        if let Stage::Open(connection) = &mut self.stage {
+            // More is to come, and will be answered with this in one write.
+            let stream = (!self.readable).then_some(&mut self.stream);
+            answer(connection, input, stream, server.broadcast.as_mut());
+        }
+        Ok(())
     }
 
     /// Sends what everybody is told.
@@ -294,93 +327,41 @@ impl Client {
         if let (Stage::Open(connection), Some((last, rest))) =
             (&mut self.stage, messages.split_last())
         {
-            // Who does not keep up misses out.
+            // A client that does not keep up misses out.
             for message in rest {
                 let _ = connection.send_prepared(message);
             }
             let _ = connection.send_prepared_to(&mut self.stream, last);
         }
-        let turn = self.flush(server).map_or(Turn::Gone, |_| Turn::Over);
+        let turn = self.settle(server).unwrap_or(Turn::Gone);
         self.reclaim(server);
         turn
     }
 
-    fn read(&mut self, input: &mut Buffer, server: &mut Server) -> io::Result<Turn> {
-        let room = input.space().len();
-        match input.read_from(&mut self.stream) {
-            Ok(0) if self.queued() == 0 => return Ok(Turn::Gone),
-            Ok(0) => {
-                self.ended = true;
-                return Ok(Turn::Unfinished);
-            }
-            // Less than there was room for: that was all, and what comes next is an event.
-            Ok(n) => self.readable = n == room || self.ended,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.readable = false;
-                return Ok(Turn::Unfinished);
-            }
-            Err(error) => return Err(error),
-        }
-        let Server { config, broadcast, now, .. } = server;
-        if let Stage::Handshake = self.stage {
-            self.stage = handshake(&mut self.stream, input, config)?;
-            if let Stage::Lingering = self.stage {
-                self.due = Some(*now + LINGER);
-            }
-        }
-        match &mut self.stage {
-            Stage::Handshake => {}
-            Stage::Open(connection) => {
-                // More is to come, and will be answered with this in one write.
-                let stream = (!self.readable).then_some(&mut self.stream);
-                answer(connection, input, stream, broadcast.as_mut());
-                self.due = connection.tick(*now).unwrap_or(Some(*now));
-            }
-            Stage::Lingering => input.consume(usize::MAX),
-        }
-        Ok(Turn::Unfinished)
-    }
-
-    /// Writes what is pending; whether that was all.
-    fn flush(&mut self, server: &mut Server) -> io::Result<bool> {
-        let Stage::Open(connection) = &mut self.stage else {
-            return Ok(true);
-        };
-        while !connection.pending().is_empty() {
-            match self.stream.write(connection.pending()) {
-                Ok(n) => connection.sent(n),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if connection.is_finished() {
-            connection.reclaim_queue(&mut server.queue);
+    /// Writes what is pending, ends our side when all is said, and looks at the deadlines: what every turn
+    /// ends with.
+    fn settle(&mut self, server: &Server) -> io::Result<Turn> {
+        // What is due may be a ping or a response: it is written at once. An error is the end of it,
+        // and there may be something to write all the same.
+        self.due = self.stage.tick(server.now);
+        self.write()?;
+        if self.stage.wants_shutdown() {
             self.stream.shutdown(Shutdown::Write)?;
-            self.stage = Stage::Lingering;
-            self.due = Some(server.now + LINGER);
+            self.due = self.stage.tick(server.now);
         }
-        Ok(true)
+        Ok(if self.stage.is_finished() { Turn::Gone } else { Turn::Over })
     }
 
-    /// A deadline has passed.
-    fn alarm(&mut self, server: &mut Server) -> Turn {
-        match &mut self.stage {
-            Stage::Handshake => {
-                let timeout = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-                if self.input.is_some() {
-                    let _ = self.stream.write(timeout);
-                }
-                Turn::Gone
+    fn write(&mut self) -> io::Result<Written> {
+        let Self { stage, stream, .. } = self;
+        match stage {
+            Stage::Handshake(acceptor) => {
+                acceptor.write_with(|slices| stream.write_vectored(slices))
             }
-            Stage::Open(connection) => {
-                let Ok(due) = connection.tick(server.now) else {
-                    return Turn::Gone;
-                };
-                self.due = due;
-                self.flush(server).map_or(Turn::Gone, |_| Turn::Over)
-            }
-            Stage::Lingering => Turn::Gone,
+            Stage::Open(connection) => connection.write_with(|slices| match slices {
+                [slice] => stream.write(slice),
+                slices => stream.write_vectored(slices),
+            }),
         }
     }
 
@@ -397,20 +378,42 @@ impl Client {
     }
 }
 
-/// Answers the request as soon as all of it is there.
-fn handshake(stream: &mut TcpStream, input: &mut Buffer, config: &Config) -> io::Result<Stage> {
-    let (stage, response) = match Request::parse(input, config) {
-        Ok(None) => return Ok(Stage::Handshake),
-        Ok(Some(request)) => (Stage::Open(Connection::server(config)), accept(&request)),
-        Err(error) => (Stage::Lingering, error.response()),
-    };
-    // A fresh socket has room for all of it.
-    stream.write_all(&response.to_bytes())?;
-    if let Stage::Lingering = stage {
-        input.consume(usize::MAX);
-        stream.shutdown(Shutdown::Write)?;
+impl Stage {
+    fn is_congested(&self) -> bool {
+        matches!(self, Self::Open(connection) if connection.is_congested())
     }
-    Ok(stage)
+
+    /// The end that these report has been noted by them; nobody here wants to hear of it.
+    fn eof(&mut self) {
+        match self {
+            Self::Handshake(acceptor) => _ = acceptor.eof(),
+            Self::Open(connection) => _ = connection.eof(),
+        }
+    }
+
+    fn tick(&mut self, now: Instant) -> Option<Instant> {
+        match self {
+            Self::Handshake(acceptor) => acceptor.tick(now).unwrap_or(Some(now)),
+            Self::Open(connection) => connection.tick(now).unwrap_or(Some(now)),
+        }
+    }
+
+    /// Whether our side is to be ended now, which is only asked once.
+    fn wants_shutdown(&mut self) -> bool {
+        match self {
+            Self::Handshake(acceptor) if acceptor.wants_shutdown() => acceptor.shut_down(),
+            Self::Open(connection) if connection.wants_shutdown() => connection.shut_down(),
+            _ => return false,
+        }
+        true
+    }
+
+    fn is_finished(&self) -> bool {
+        match self {
+            Self::Handshake(acceptor) => acceptor.is_finished(),
+            Self::Open(connection) => connection.is_finished(),
+        }
+    }
 }
 
 /// We speak whatever the client likes best.
@@ -432,7 +435,7 @@ fn answer(
             continue; // pings and Closes are answered by themselves
         };
         let long = message.as_bytes().len() >= LONG;
-        // Refused only after a Close: the queue has room for one read.
+        // Refused only after a Close: the queue has room for the answers to one read.
         match (&mut broadcast, &mut stream) {
             (Some(everybody), _) => everybody.push(Prepared::new(message)),
             (None, Some(stream)) if long => _ = connection.send_to(*stream, message),

@@ -7,7 +7,7 @@
 //! The socket writes into the room. The decoder takes payload from the front of what is
 //! unread into the message, moves it down over dropped frame headers if there are any, and
 //! hands the finished message out as one slice. This file knows nothing of frames; it only
-//! remembers where the regions lie, and how much the decoder still waits for.
+//! remembers where the regions lie, and what their connection expects next.
 //!
 //! The memory grows as bytes arrive, never by a length that a peer declared.
 
@@ -47,20 +47,36 @@ pub struct Buffer {
     message_end: usize,
     unread: usize,
     filled: usize,
-    /// Bytes that the decoder knows are still to come before the frame under way is whole.
-    wanted: usize,
-    /// How long the frame under way is going to be.
-    frame: usize,
+    expect: Expect,
     /// The length of the latest whole frame, if it was long: the next is often as long.
     stride: usize,
-    /// Unread bytes that were looked at in vain (by the search for the end of an HTTP head).
-    scanned: usize,
-    /// Whether anything arrived since the decoder last asked.
-    news: bool,
     /// The size of the next read.
     step: usize,
     /// Times in a row that most of the memory was not needed.
     spare: u8,
+}
+
+/// The expectations of the connection whose bytes these are: they go where its bytes go. All other
+/// fields of a [`Buffer`] belong to the memory.
+struct Expect {
+    /// Bytes that the decoder knows are still to come before the frame under way is whole.
+    wanted: usize,
+    /// How long the frame under way is going to be.
+    frame: usize,
+    /// Unread bytes that were looked at in vain (by the search for the end of an HTTP head).
+    scanned: usize,
+    /// Whether anything arrived since the decoder last asked.
+    news: bool,
+}
+
+impl Expect {
+    const NOTHING: Self = Self { wanted: 0, frame: 0, scanned: 0, news: false };
+
+    #[inline]
+    fn arrived(&mut self, n: usize) {
+        self.news |= n > 0;
+        self.wanted = self.wanted.saturating_sub(n);
+    }
 }
 
 impl Buffer {
@@ -73,11 +89,8 @@ impl Buffer {
             message_end: 0,
             unread: 0,
             filled: 0,
-            wanted: 0,
-            frame: 0,
+            expect: Expect::NOTHING,
             stride: 0,
-            scanned: 0,
-            news: false,
             step: SMALL_READ,
             spare: 0,
         }
@@ -100,8 +113,7 @@ impl Buffer {
             self.step *= 2;
         }
         self.filled += n.min(room);
-        self.news |= n > 0;
-        self.wanted = self.wanted.saturating_sub(n);
+        self.expect.arrived(n);
     }
 
     /// Reads once. 0 means that the reader has ended.
@@ -150,8 +162,7 @@ impl Buffer {
             room.copy_from_slice(bytes);
         }
         self.filled = end;
-        self.news = true;
-        self.wanted = self.wanted.saturating_sub(bytes.len());
+        self.expect.arrived(bytes.len());
     }
 
     /// What arrived and was not yet decoded.
@@ -164,7 +175,7 @@ impl Buffer {
     #[inline]
     pub fn consume(&mut self, n: usize) {
         self.unread += n.min(self.filled - self.unread);
-        self.scanned = 0;
+        self.expect.scanned = 0;
         if self.message == self.message_end {
             self.message = self.unread;
             self.message_end = self.unread;
@@ -214,9 +225,7 @@ impl Buffer {
             message_end,
             unread: message_end,
             filled: live,
-            wanted: self.wanted,
-            scanned: self.scanned,
-            news: self.take_news(),
+            expect: std::mem::replace(&mut self.expect, Expect::NOTHING),
             ..Self::new()
         };
         self.clear();
@@ -244,9 +253,7 @@ impl Buffer {
         self.extend(rest.message());
         self.take_into_message(rest.message().len());
         self.extend(rest.unread());
-        self.wanted = rest.wanted;
-        self.scanned = rest.scanned;
-        self.news = rest.news;
+        self.expect = std::mem::replace(&mut rest.expect, Expect::NOTHING);
         rest.clear();
         self
     }
@@ -295,12 +302,12 @@ impl Buffer {
 
     /// Says how long the frame is that begins.
     pub(crate) fn begin_frame(&mut self, len: usize) {
-        self.frame = len;
+        self.expect.frame = len;
     }
 
     /// Says that all of the frame that began has arrived.
     pub(crate) fn end_frame(&mut self) {
-        self.note_frame(self.frame);
+        self.note_frame(self.expect.frame);
     }
 
     /// Says how long a frame is of which all has arrived.
@@ -311,12 +318,12 @@ impl Buffer {
 
     /// Says how many bytes are missing before there is something to decode, if that is known.
     pub(crate) fn want(&mut self, missing: usize) {
-        self.wanted = missing;
+        self.expect.wanted = missing;
     }
 
     /// Whether anything arrived since this was last asked.
     pub(crate) fn take_news(&mut self) -> bool {
-        std::mem::take(&mut self.news)
+        std::mem::take(&mut self.expect.news)
     }
 
     /// Drops everything.
@@ -324,16 +331,15 @@ impl Buffer {
         self.message = self.filled;
         self.message_end = self.filled;
         self.unread = self.filled;
-        self.wanted = 0;
-        self.scanned = 0;
+        self.expect = Expect { news: self.expect.news, ..Expect::NOTHING };
     }
 
     pub(crate) fn scanned(&self) -> usize {
-        self.scanned
+        self.expect.scanned
     }
 
     pub(crate) fn set_scanned(&mut self, n: usize) {
-        self.scanned = n;
+        self.expect.scanned = n;
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-/// Why a connection is closed; a status code that may stand in a Close frame.
+use thiserror::Error;
+
+/// The reason for closing a connection; a status code that may stand in a Close frame.
 ///
 /// 1005 ("no code"), 1006 ("no Close frame") and 1015 ("TLS failed") describe what
 /// happened *without* a code on the wire, so there is no such `CloseCode`: a Close frame
@@ -15,6 +17,7 @@ use std::fmt;
 /// assert_eq!(CloseCode::new(4000).map(u16::from), Some(4000));
 /// assert_eq!(CloseCode::new(1006), None);
 /// ```
+#[doc(alias = "status code")]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(u16);
 
@@ -56,6 +59,32 @@ impl CloseCode {
     }
 }
 
+/// Of the 125 bytes that a control frame carries, two are the code's (§5.5, §5.5.1).
+const MAX_REASON: usize = 123;
+
+/// The longest beginning of `reason` that a Close frame can carry behind its code: up to 123 bytes,
+/// cut between two characters (§5.5.1).
+pub(crate) fn reason(reason: &str) -> &str {
+    if reason.len() <= MAX_REASON {
+        return reason;
+    }
+    let end = (0..=MAX_REASON).rev().find(|&end| reason.is_char_boundary(end));
+    end.and_then(|end| reason.get(..end)).unwrap_or_default()
+}
+
+/// A number that is no close code, or must not stand in a Close frame (§7.4).
+#[derive(Error, Clone, Copy, Debug, PartialEq, Eq)]
+#[error("{0} is no close code that may be sent")]
+pub struct CloseCodeError(pub(crate) u16);
+
+impl TryFrom<u16> for CloseCode {
+    type Error = CloseCodeError;
+
+    fn try_from(code: u16) -> Result<Self, CloseCodeError> {
+        Self::new(code).ok_or(CloseCodeError(code))
+    }
+}
+
 impl From<CloseCode> for u16 {
     fn from(code: CloseCode) -> Self {
         code.0
@@ -87,6 +116,24 @@ mod tests {
             let private = code / 1000 == 3 || code / 1000 == 4;
             let wanted = registered.contains(&code) || private;
             assert_eq!(CloseCode::new(code).map(u16::from), wanted.then_some(code));
+            let tried = CloseCode::try_from(code).map(u16::from);
+            assert_eq!(tried, if wanted { Ok(code) } else { Err(CloseCodeError(code)) });
         }
+        let refused = CloseCodeError(1006).to_string();
+        assert_eq!(refused, "1006 is no close code that may be sent");
+    }
+
+    // R-122, CL-12
+    #[test]
+    fn a_long_reason_is_cut_between_two_characters() {
+        for (unit, len) in [("x", 123), ("é", 122), ("€", 123), ("🎉", 120)] {
+            let long = unit.repeat(70_000 / unit.len());
+            assert_eq!(reason(&long).len(), len);
+            assert!(long.starts_with(reason(&long)));
+            let fits = unit.repeat(123 / unit.len());
+            assert_eq!(reason(&fits), fits);
+        }
+        assert_eq!(reason(&format!("{}é", "x".repeat(122))), "x".repeat(122));
+        assert_eq!(reason(""), "");
     }
 }

@@ -1,9 +1,12 @@
 //! How much is allowed, and how long: limits, deadlines and the origins that may connect.
 
-use std::sync::Arc;
+mod origins;
+
 use std::time::Duration;
 
 use thiserror::Error;
+
+pub use origins::Origins;
 
 /// Which side of the connection we are. Clients mask, servers must not (RFC 6455 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,7 @@ pub struct Config {
     pub(crate) keepalive: Option<(Millis, Millis)>,
     pub(crate) close_timeout: Millis,
     pub(crate) write_timeout: Millis,
+    pub(crate) linger: Millis,
     pub(crate) nodelay: bool,
     pub(crate) origins: Origins,
 }
@@ -46,8 +50,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            max_message: 1024 * 1024,
-            max_queue: 1024 * 1024,
+            max_message: MIB,
+            max_queue: queue_for(MIB),
             max_head: 16 * 1024,
             max_target: 8 * 1024,
             max_headers: MAX_HEADERS,
@@ -55,6 +59,7 @@ impl Default for Config {
             keepalive: Some((Millis(30_000), Millis(30_000))),
             close_timeout: Millis(10_000),
             write_timeout: Millis(30_000),
+            linger: Millis(2_000),
             nodelay: true,
             origins: Origins::SameHost,
         }
@@ -64,58 +69,29 @@ impl Default for Config {
 impl Config {
     /// Starts from the defaults.
     pub fn builder() -> ConfigBuilder {
-        ConfigBuilder { config: Self::default(), error: None }
+        ConfigBuilder { config: Self::default(), max_queue: None, errors: Vec::new() }
     }
+}
+
+const MIB: usize = 1024 * 1024;
+
+/// The default of `max_queue`: an echo of the largest message fits, and behind it the answers to all
+/// that came in the same read.
+const fn queue_for(max_message: usize) -> usize {
+    max_message.saturating_add(MIB)
 }
 
 /// Header lines that a request may have at most.
 pub(crate) const MAX_HEADERS: usize = 100;
-
-/// Which web pages may connect, judged by the `Origin` header that browsers send (§10.2).
-///
-/// Browsers send a user's cookies along with a WebSocket handshake, from whatever page it comes.
-/// Clients that are no browsers can claim any origin, or none; a request without one passes.
-/// It is therefore no authentication (§10.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Origins {
-    /// Pages of the host that the request names in its `Host` header. The scheme is not compared,
-    /// as TLS often ends before the server; the ports are, the scheme's default filled in.
-    ///
-    /// A page whose host name was made to resolve to this server (DNS rebinding) is of the same host
-    /// in its browser's eyes, and so in these: servers on a local network or on `localhost` that no
-    /// proxy with a list of hosts protects do better with a list.
-    #[default]
-    SameHost,
-    /// Pages of these origins, each written `scheme://host` or `scheme://host:port`, or `null`.
-    /// Case and a default port do not matter.
-    List(Arc<[String]>),
-    /// Pages of any origin. Do not rely on cookies, then.
-    Any,
-}
-
-impl Origins {
-    /// Pages of these origins only.
-    ///
-    /// ```
-    /// use sansocket::{Config, Origins};
-    ///
-    /// let origins = Origins::list(["https://example.com", "https://example.org:8443"]);
-    /// let config = Config::builder().origins(origins).build()?;
-    /// # let _ = config;
-    /// # Ok::<(), sansocket::ConfigError>(())
-    /// ```
-    pub fn list<O: Into<String>>(origins: impl IntoIterator<Item = O>) -> Self {
-        Self::List(origins.into_iter().map(Into::into).collect())
-    }
-}
 
 /// Sets what differs from the defaults; [`build`](Self::build) checks that it makes sense.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConfigBuilder {
     config: Config,
-    error: Option<ConfigError>,
+    max_queue: Option<usize>,
+    /// By setting, in the order in which they were made.
+    errors: Vec<(&'static str, ConfigError)>,
 }
 
 impl ConfigBuilder {
@@ -126,12 +102,13 @@ impl ConfigBuilder {
         self
     }
 
-    /// The most that waits to be written, frame headers included: 1 MiB by default. A message that
-    /// does not fit is refused whole with [`SendError::QueueFull`](crate::SendError::QueueFull). If
+    /// The most that waits to be written, frame headers included: by default 1 MiB more than
+    /// [`max_message`](Self::max_message), so that the echo of any message fits. A message that does
+    /// not fit is refused whole with [`SendError::QueueFull`](crate::SendError::QueueFull). If
     /// nothing waits, a payload of exactly this size fits, too. There is always room for pongs and
     /// the Close frame.
     pub fn max_queue(mut self, bytes: usize) -> Self {
-        self.config.max_queue = self.positive("max_queue", bytes);
+        self.max_queue = Some(self.positive("max_queue", bytes));
         self
     }
 
@@ -151,7 +128,7 @@ impl ConfigBuilder {
     pub fn max_headers(mut self, lines: usize) -> Self {
         self.config.max_headers = self.positive("max_headers", lines);
         if lines > MAX_HEADERS {
-            self.error = Some(ConfigError::TooManyHeaders);
+            self.errors.push(("max_headers", ConfigError::TooManyHeaders));
         }
         self
     }
@@ -177,13 +154,23 @@ impl ConfigBuilder {
     /// No pings, and no notice of a peer that falls silent.
     pub fn no_keepalive(mut self) -> Self {
         self.config.keepalive = None;
+        self.forget("ping_after");
+        self.forget("give_up_after");
         self
     }
 
-    /// How long to wait for the peer's answer to our Close frame, and for the end of its stream
-    /// after both: 10 s by default. Then the socket is closed.
+    /// How long to wait for the peer's answer to our Close frame: 10 s by default. Then the socket is
+    /// closed.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.config.close_timeout = self.millis("close_timeout", timeout);
+        self
+    }
+
+    /// How long a peer may take to end its side of the stream after our last byte (of a Close frame,
+    /// or of a refusal) before the socket is closed: 2 s by default. Input is discarded
+    /// meanwhile. Without this wait, a reset could overtake our last bytes (RFC 9112 §9.6).
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.config.linger = self.millis("linger", time);
         self
     }
 
@@ -214,14 +201,16 @@ impl ConfigBuilder {
     ///
     /// A limit of zero; a time below 1 ms or above 2³² ms (49 days); a request target that may
     /// be longer than the head it stands in; a listed origin that no browser sends.
-    pub fn build(self) -> Result<Config, ConfigError> {
-        if let Some(error) = self.error {
-            return Err(error);
+    ///
+    /// Of several errors, the first is reported; a setting that is made again is judged anew.
+    pub fn build(mut self) -> Result<Config, ConfigError> {
+        if let Some((_, error)) = self.errors.first() {
+            return Err(*error);
         }
-        if let Origins::List(origins) = &self.config.origins {
-            if !origins.iter().all(|origin| is_origin(origin)) {
-                return Err(ConfigError::Origin);
-            }
+        self.config.max_queue =
+            self.max_queue.unwrap_or_else(|| queue_for(self.config.max_message));
+        if !self.config.origins.are_well_formed() {
+            return Err(ConfigError::Origin);
         }
         if self.config.max_target > self.config.max_head {
             return Err(ConfigError::TargetBeyondHead);
@@ -230,27 +219,27 @@ impl ConfigBuilder {
     }
 
     fn positive(&mut self, name: &'static str, n: usize) -> usize {
+        self.forget(name);
         if n == 0 {
-            self.error = Some(ConfigError::Zero(name));
+            self.errors.push((name, ConfigError::Zero(name)));
         }
         n
     }
 
     fn millis(&mut self, name: &'static str, time: Duration) -> Millis {
+        self.forget(name);
         match u32::try_from(time.as_millis()) {
             Ok(millis) if millis > 0 => Millis(millis),
             _ => {
-                self.error = Some(ConfigError::Time(name));
+                self.errors.push((name, ConfigError::Time(name)));
                 Millis(1)
             }
         }
     }
-}
 
-/// Whether it has the form of an origin, if not its details.
-fn is_origin(origin: &str) -> bool {
-    let host = origin.split_once("://").map(|(_, host)| host);
-    origin == "null" || host.is_some_and(|host| !host.contains(['/', '?', '#', '@']))
+    fn forget(&mut self, name: &str) {
+        self.errors.retain(|(setting, _)| *setting != name);
+    }
 }
 
 /// A configuration that makes no sense.
@@ -305,6 +294,7 @@ mod tests {
             for builder in [
                 new().handshake_timeout(time),
                 new().close_timeout(time),
+                new().linger(time),
                 new().write_timeout(time),
                 new().keepalive(time, day),
                 new().keepalive(day, time),
@@ -317,5 +307,34 @@ mod tests {
         }
         let all = new().max_message(usize::MAX).max_queue(usize::MAX);
         assert!(all.max_head(1).max_target(1).build().is_ok());
+    }
+
+    // RE-07: as people correct themselves
+    #[test]
+    fn the_first_error_that_was_not_corrected_is_reported() {
+        let none = Duration::ZERO;
+        let wrong = || Config::builder().max_message(0).linger(none).max_headers(101);
+        let error = |builder: ConfigBuilder| builder.build().map(|_| ());
+        assert_eq!(error(wrong()), Err(ConfigError::Zero("max_message")));
+        let corrected = wrong().max_message(7);
+        assert_eq!(error(corrected.clone()), Err(ConfigError::Time("linger")));
+        let corrected = corrected.linger(Duration::from_secs(1));
+        assert_eq!(error(corrected.clone()), Err(ConfigError::TooManyHeaders));
+        assert_eq!(error(corrected.max_headers(9)), Ok(()));
+        let keepalive = Config::builder().keepalive(none, none);
+        assert_eq!(error(keepalive.clone()), Err(ConfigError::Time("ping_after")));
+        assert_eq!(error(keepalive.no_keepalive()), Ok(()));
+    }
+
+    // L-07, FR-28
+    #[test]
+    fn the_queue_grows_with_the_limit_on_messages_unless_it_is_set() {
+        let queue = |builder: ConfigBuilder| builder.build().map(|config| config.max_queue);
+        let new = Config::builder;
+        assert_eq!(queue(new()), Ok(2 * MIB));
+        assert_eq!(queue(new()), Ok(Config::default().max_queue));
+        assert_eq!(queue(new().max_message(5)), Ok(MIB + 5));
+        assert_eq!(queue(new().max_message(usize::MAX)), Ok(usize::MAX));
+        assert_eq!(queue(new().max_queue(9).max_message(5)), Ok(9));
     }
 }

@@ -1,36 +1,62 @@
-//! One connection without a socket: a decoder, an encoder and a keepalive.
+//! One connection without a socket: a half that receives, a half that sends, and nothing else.
+
+mod read;
+mod write;
 
 use std::borrow::Borrow;
-use std::io::Write;
-use std::time::{Duration, Instant};
+use std::io::{self, IoSlice, Write};
+use std::time::Instant;
+
+pub use read::{ReadHalf, Ready};
+pub use write::{Progress, WriteHalf};
 
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
-use crate::config::{Config, Millis, Role};
-use crate::decoder::Decoder;
-use crate::encoder::Encoder;
+use crate::config::{Config, Role};
+use crate::control::Replies;
+use crate::encoder::{Unsent, Written};
 use crate::error::{Disconnected, ProtocolError, SendError, TimedOut};
-use crate::keepalive::Keepalive;
 use crate::message::{Event, Message};
 use crate::prepared::Prepared;
+use crate::timers::earlier;
 
 /// An open connection, without a socket, a clock or a runtime: bytes in, events out, bytes out.
 ///
-/// It begins where the opening handshake ends (see [`handshake`](crate::handshake)). Then, for ever:
+/// It begins where the opening handshake ends (see [`handshake`](crate::handshake)). Then, until it
+/// [is finished](Self::is_finished):
 ///
-/// 1. read from the socket into a [`Buffer`]; at its end call [`eof`](Self::eof);
-/// 2. take events with [`next_event`](Self::next_event) until it says `None`, and answer them with
-///    [`send`](Self::send) as you like;
-/// 3. write [`pending`](Self::pending) until it is empty, and say how much was
-///    [`sent`](Self::sent);
-/// 4. call [`tick`](Self::tick) when it asked to be called;
-/// 5. when [`is_finished`](Self::is_finished), close the socket: shut down writing, read and
-///    discard until the peer's side ends too, for no longer than you please, then close. Unread
-///    input at a close makes the kernel send a reset, and the peer may lose our Close frame.
+/// 1. Unless it [is congested](Self::is_congested), read from the socket into a [`Buffer`]; at its end, or
+///    when a read fails, call [`eof`](Self::eof).
+/// 2. Take events with [`next_event`](Self::next_event) until it says `None`, and answer them with
+///    [`send`](Self::send) as you like.
+/// 3. Write [`pending`](Self::pending) until it is empty, and say how much was [`sent`](Self::sent); or let
+///    [`write_with`](Self::write_with) do it.
+/// 4. If it [wants a shutdown](Self::wants_shutdown), end your side of the stream, and say so with
+///    [`shut_down`](Self::shut_down).
+/// 5. Call [`tick`](Self::tick) before you wait, and again when it asked to be called.
+///
+/// An error of `next_event`, `eof` or `tick` is the end that you report, but not that of the loop: a Close
+/// frame is to be written, and the peer to be given time to read it. When the connection is finished, close
+/// the socket.
 ///
 /// Pings, Closes and faults of the peer are answered by themselves. A connection is at most 256
 /// bytes large, and holds no memory beyond that but for its output queue, which is given back
 /// in silence, or [reclaimed](Self::reclaim_queue).
+///
+/// ```text
+///              our Close is written             the peer's Close
+///       open ------------------------> closing ------------------+
+///        |                               | close timeout         v
+///        |  the peer's Close or fault    |                   finishing
+///        +-------------------------------)-----------------> the rest of the output is written
+///        |                               |                       | all is written: a server
+///        | silence, write timeout        |                       v ends its side
+///        |                               |                   lingering
+///        +------------------------> finished <---------------- input is discarded
+///                                              the peer's end, or the linger time
+/// ```
+///
+/// The end of the peer's stream leads to "finished" from everywhere, as soon as the output is written.
 ///
 /// ```
 /// use sansocket::{Buffer, Config, Connection, Event};
@@ -49,41 +75,54 @@ use crate::prepared::Prepared;
 /// ```
 #[derive(Debug)]
 pub struct Connection {
-    decoder: Decoder,
-    encoder: Encoder,
-    keepalive: Keepalive,
-    close_timeout: Millis,
-    /// Since when we wait for the peer's Close.
-    closing: Option<Instant>,
-    timed_out: Option<TimedOut>,
-    /// Whether a frame header, or a control frame, lies in the caller's buffer in part.
-    partial: bool,
+    read: ReadHalf,
+    write: WriteHalf,
 }
 
 impl Connection {
     /// The server's side of a connection whose handshake is done.
     #[must_use]
     pub fn server(config: impl Borrow<Config>) -> Self {
-        Self::new(Role::Server, config.borrow())
+        Self::opened(Role::Server, config.borrow(), &[])
     }
 
     /// The client's side of a connection whose handshake is done.
     #[cfg(feature = "client")]
     #[must_use]
     pub fn client(config: impl Borrow<Config>) -> Self {
-        Self::new(Role::Client, config.borrow())
+        Self::opened(Role::Client, config.borrow(), &[])
     }
 
-    fn new(role: Role, config: &Config) -> Self {
-        Self {
-            decoder: Decoder::new(role, config),
-            encoder: Encoder::new(role, config),
-            keepalive: Keepalive::new(config.keepalive),
-            close_timeout: config.close_timeout,
-            closing: None,
-            timed_out: None,
-            partial: false,
-        }
+    /// A connection whose first output is given: the end of the handshake.
+    pub(crate) fn opened(role: Role, config: &Config, output: &[u8]) -> Self {
+        Self { read: ReadHalf::new(role, config), write: WriteHalf::new(role, config, output) }
+    }
+
+    /// Takes it apart, for adapters that receive and send in different places, such as threads. The halves
+    /// exchange two values: [`Replies`] from the one that receives to the one that sends, [`Progress`] the
+    /// other way.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use sansocket::{Buffer, Config, Connection, Replies};
+    ///
+    /// let (mut read, mut write) = Connection::server(Config::default()).split();
+    /// let (mut input, mut replies) = (Buffer::new(), Replies::new());
+    /// input.extend(b"\x89\x80\0\0\0\0"); // a ping
+    /// while let Some(ready) = read.advance(&mut input, &mut replies)? {
+    ///     println!("{:?}", read.event(ready, &input, &mut replies)?);
+    /// }
+    /// write.reply(&mut replies);
+    /// assert_eq!(write.pending(), b"\x8a\0");
+    ///
+    /// let now = Instant::now();
+    /// let due = (write.tick(now)?, read.tick(now, write.progress(), &mut replies)?);
+    /// # let _ = due;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn split(self) -> (ReadHalf, WriteHalf) {
+        (self.read, self.write)
     }
 
     /// The next event in `input`. `None` means "more bytes, please", or that nothing will come
@@ -95,16 +134,15 @@ impl Connection {
     /// # Errors
     ///
     /// The peer's first fault, after all that was complete before it; the Close frame that answers
-    /// it is queued then. From then on the same error again.
+    /// it is queued then: write it. From then on the same error again.
     // Always: handed over in memory, an event costs more than all the rest.
     #[inline(always)]
     pub fn next_event<'b>(
         &mut self,
         input: &'b mut Buffer,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        if let Some(found) = self.decoder.find_whole(input) {
-            self.keepalive.heard();
-            return match self.decoder.message(&found, input) {
+        if let Some(found) = self.read.find_whole(input) {
+            return match self.read.whole_message(&found, input) {
                 Ok(message) => Ok(Some(Event::Message(message))),
                 Err(error) => Err(self.fail(error)),
             };
@@ -116,22 +154,52 @@ impl Connection {
         &mut self,
         input: &'b mut Buffer,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        let event = match self.decoder.advance(input) {
-            Ok(Some(found)) => self.decoder.event(&found, input),
-            Ok(None) => {
-                self.note_arrival(input);
-                return Ok(None);
-            }
-            Err(error) => Err(error),
-        };
-        match event {
-            Ok(event) => {
-                self.keepalive.heard();
-                self.encoder.respond(&event);
-                Ok(Some(event))
-            }
-            Err(error) => Err(self.fail(error)),
+        let Self { read, write } = self;
+        let mut replies = Replies::new();
+        let event = read.next_event_of_any_kind(input, &mut replies);
+        if !replies.is_empty() {
+            write.reply(&mut replies);
         }
+        event
+    }
+
+    #[cold]
+    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        let mut replies = Replies::new();
+        replies.finish(Some(error.close_code()), "");
+        self.write.reply(&mut replies);
+        error
+    }
+
+    /// [`next_event`](Self::next_event) in two steps, of which this is the first: it finds the event, and
+    /// borrows nothing, for adapters whose own method returns the event from a loop that waits. The
+    /// [crate's documentation](crate#an-adapter-of-your-own) has one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`next_event`](Self::next_event).
+    pub fn advance(&mut self, input: &mut Buffer) -> Result<Option<Ready>, ProtocolError> {
+        let mut replies = Replies::new();
+        let ready = self.read.advance(input, &mut replies);
+        self.write.reply(&mut replies);
+        ready
+    }
+
+    /// Makes the event of what [`advance`](Self::advance) found in the same buffer. This is where text is
+    /// checked as a whole.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::InvalidText`]; the Close frame that answers it is queued.
+    pub fn event<'b>(
+        &mut self,
+        ready: Ready,
+        input: &'b Buffer,
+    ) -> Result<Event<'b>, ProtocolError> {
+        let mut replies = Replies::new();
+        let event = self.read.event(ready, input, &mut replies);
+        self.write.reply(&mut replies);
+        event
     }
 
     /// Queues a message.
@@ -142,8 +210,7 @@ impl Connection {
     /// [`QueueFull`](SendError::QueueFull) if it does not fit. Nothing of it is queued then.
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
-        let message = message.into();
-        self.encoder.send(message.opcode(), message.as_bytes())
+        self.write.send(message)
     }
 
     /// Queues a message that was encoded before, see [`Prepared`].
@@ -152,7 +219,7 @@ impl Connection {
     ///
     /// Those of [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
-        self.encoder.send_prepared(prepared)
+        self.write.send_prepared(prepared)
     }
 
     /// Sends a message past the queue: what is pending and the message go to `writer`, in one
@@ -188,7 +255,7 @@ impl Connection {
         writer: &mut impl Write,
         message: impl Into<Message<'m>>,
     ) -> Result<(), SendError> {
-        self.encoder.send_to(writer, message.into())
+        self.write.send_to(writer, message)
     }
 
     /// The same for a message that was encoded before: a server's broadcast copies nothing.
@@ -201,7 +268,7 @@ impl Connection {
         writer: &mut impl Write,
         prepared: &Prepared,
     ) -> Result<(), SendError> {
-        self.encoder.send_prepared_to(writer, prepared)
+        self.write.send_prepared_to(writer, prepared)
     }
 
     /// Queues a ping. The peer answers with a pong of the same payload (RFC 6455 §5.5.2).
@@ -212,22 +279,21 @@ impl Connection {
     /// [`TooLong`](SendError::TooLong) if the payload exceeds 125 bytes, and those of
     /// [`send`](Self::send).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.encoder.ping(payload)
+        self.write.ping(payload)
     }
 
-    /// Starts the closing handshake: queues a Close frame with a code and a reason of up to 123
-    /// bytes, behind what waits already (RFC 6455 §7.1.2). There is always room for it. If a
+    /// Starts the closing handshake: queues a Close frame with a code and a reason, which is cut at a
+    /// character to 123 bytes, behind what waits already (RFC 6455 §7.1.2). There is always room for it. If a
     /// Close frame was queued before, or the connection has ended, this does nothing.
     ///
     /// Messages that the peer sent before it saw our Close are still delivered. If the peer does
-    /// not answer within the close timeout, [`tick`](Self::tick) says so.
+    /// not answer within the close timeout of the frame being written, [`tick`](Self::tick) says so.
     ///
     /// # Errors
     ///
-    /// [`TooLong`](SendError::TooLong) for the reason, and
     /// [`ClientOnlyCode`](SendError::ClientOnlyCode) for 1010 from a server.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.encoder.close(code, reason)
+        self.write.close(code, reason)
     }
 
     /// Bytes to write to the socket next. Ask again after [`sent`](Self::sent): there may be
@@ -235,7 +301,7 @@ impl Connection {
     #[must_use]
     #[inline]
     pub fn pending(&self) -> &[u8] {
-        self.encoder.pending()
+        self.write.pending()
     }
 
     /// How many bytes wait to be written, headers and control frames included: all of them, while
@@ -251,63 +317,131 @@ impl Connection {
     /// ```
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.encoder.queued()
+        self.write.queued()
     }
 
     /// Says that the first `n` bytes of [`pending`](Self::pending) were written.
     #[inline]
     pub fn sent(&mut self, n: usize) {
-        self.encoder.sent(n);
+        self.write.sent(n);
     }
 
-    /// Does what is due at `now`, and says when to be called again, if at all.
+    /// Writes what is pending until all is written or the socket takes no more, by a closure that writes
+    /// some bytes of the slices as [`Write::write_vectored`] does. A short write is no reason to stop.
     ///
-    /// Calling it later than asked makes deadlines late, calling it early or often does no harm.
-    /// Received bytes count as of the next tick: an event loop that ticks when it has read, too, is
-    /// exact. What is due may be a ping, so look at [`pending`](Self::pending) afterwards.
+    /// ```
+    /// use std::io::Write;
+    /// use sansocket::{Config, Connection, Written};
+    ///
+    /// let mut connection = Connection::server(Config::default());
+    /// connection.send("hello")?;
+    /// let mut socket = Vec::new();
+    /// let written = connection.write_with(|slices| socket.write_vectored(slices))?;
+    /// assert_eq!(written, Written::All);
+    /// assert_eq!(socket, b"\x81\x05hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// The peer fell silent, or did not answer our Close. The connection is
-    /// [finished](Self::is_finished) then: close the socket.
+    /// Those of the closure but `WouldBlock`, `TimedOut` and `Interrupted`; `WriteZero` and `InvalidData` if
+    /// it takes nothing or claims too much. It counts as a [failed write](Self::write_failed).
+    pub fn write_with(
+        &mut self,
+        write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Written> {
+        self.write.write_with(&mut Unsent::nothing(), write)
+    }
+
+    /// Says that a write has failed. What waits is dropped, and nothing can be sent any more. Read on until
+    /// it [is finished](Self::is_finished), if you want to see what had arrived, or close the socket.
+    pub fn write_failed(&mut self) {
+        self.write.write_failed();
+    }
+
+    /// Whether so much output waits, 256 KiB or a quarter of
+    /// [`max_queue`](crate::ConfigBuilder::max_queue), that it should be written before more is read. Then a
+    /// peer that sends and does not read is not read from either, and the answers to one read always find
+    /// room.
+    #[must_use]
+    pub fn is_congested(&self) -> bool {
+        self.write.is_congested()
+    }
+
+    /// Does what is due at `now`, and says when to be called again, if at all. Call it before each wait: after
+    /// what was received, written, and [closed](Self::close), which all move a deadline.
+    ///
+    /// Calling it later than asked makes deadlines late, calling it early or often does no harm. What is due
+    /// may be a ping, so look at [`pending`](Self::pending) afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The peer fell silent, did not answer our Close, or takes nothing of what is written to it. The
+    /// connection is [finished](Self::is_finished) then: close the socket. From then on the same again.
     pub fn tick(&mut self, now: Instant) -> Result<Option<Instant>, TimedOut> {
-        if let Some(timed_out) = self.timed_out {
+        if let Some(timed_out) = self.read.timed_out() {
             return Err(timed_out);
         }
-        if self.is_finished() {
-            return Ok(None);
-        }
-        let due =
-            if self.encoder.is_closed() { self.wait_for_close(now) } else { self.keep_alive(now) };
-        if let Err(timed_out) = due {
-            self.timed_out = Some(timed_out);
-            self.decoder.end();
-            self.encoder.end();
-        }
+        let mut replies = Replies::new();
+        let due = match self.write.tick(now) {
+            Ok(write) => {
+                let read = self.read.tick(now, self.write.progress(), &mut replies);
+                read.map(|read| earlier(read, write))
+            }
+            Err(timed_out) => Err(self.read.give_up(timed_out, &mut replies)),
+        };
+        self.write.reply(&mut replies);
         due
     }
 
-    /// Says that the peer's side of the stream has ended: a read returned 0 bytes, or failed.
+    /// Says that the peer's side of the stream has ended: a read returned 0 bytes, or failed. What is
+    /// pending is still to be written: the peer may have ended one side only.
     ///
     /// # Errors
     ///
-    /// There was no Close frame before it. Either way the connection is over.
+    /// There was no Close frame before it.
     pub fn eof(&mut self) -> Result<(), Disconnected> {
-        let mid_message = self.decoder.is_mid_message() || self.partial;
-        let expected = self.decoder.has_ended();
-        self.decoder.end();
-        self.encoder.end();
-        match expected {
-            true => Ok(()),
-            false => Err(Disconnected { mid_message }),
-        }
+        let mut replies = Replies::new();
+        let end = self.read.eof(&mut replies);
+        self.write.reply(&mut replies);
+        end
     }
 
-    /// Whether all is said and written: close the socket now, as described [above](Self).
+    /// Ends the connection from our side, without waiting for the peer: what is queued is written, a Close
+    /// frame unless there was one, and then our side of the stream ends. What the peer still sends is
+    /// discarded. For the end of a conversation in which nothing of interest can come any more;
+    /// [`close`](Self::close) is the polite form.
+    pub fn finish(&mut self, code: CloseCode, reason: &str) {
+        let mut replies = Replies::new();
+        self.read.finish(code, reason, &mut replies);
+        self.write.reply(&mut replies);
+    }
+
+    /// Whether no events will come any more: the peer's Close or its fault was seen, its stream has ended,
+    /// or a deadline has passed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.read.is_closed()
+    }
+
+    /// Whether all is said, and our side of the stream is to be ended (`shutdown`): the peer then sees the
+    /// end behind our Close. The server does so first, a client waits for it (§7.1.1).
+    #[must_use]
+    pub fn wants_shutdown(&self) -> bool {
+        self.write.wants_shutdown()
+    }
+
+    /// Says that our side of the stream was ended.
+    pub fn shut_down(&mut self) {
+        self.write.shut_down();
+    }
+
+    /// Whether to close the socket: the peer's side has ended too, it has had the time to do so
+    /// ([`linger`](crate::ConfigBuilder::linger)), or a deadline has passed. Until then read on; what comes is
+    /// discarded. A socket that is closed with unread input is reset, and the peer may lose our Close.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.timed_out.is_some()
-            || self.decoder.has_ended() && self.encoder.is_closed() && self.pending().is_empty()
+        self.read.is_finished(self.write.progress())
     }
 
     /// Takes the memory of `spare` for the output queue, if that has none.
@@ -328,44 +462,12 @@ impl Connection {
     /// # Ok::<(), sansocket::SendError>(())
     /// ```
     pub fn lend_queue(&mut self, spare: &mut Vec<u8>) {
-        self.encoder.lend(spare);
+        self.write.lend_queue(spare);
     }
 
     /// Gives the memory of the output queue to `spare`, unless bytes are pending. If both have some,
     /// the larger stays.
     pub fn reclaim_queue(&mut self, spare: &mut Vec<u8>) {
-        self.encoder.reclaim(spare);
-    }
-
-    fn wait_for_close(&mut self, now: Instant) -> Result<Option<Instant>, TimedOut> {
-        let since = *self.closing.get_or_insert(now);
-        let timeout = Duration::from(self.close_timeout);
-        if now.saturating_duration_since(since) >= timeout {
-            return Err(TimedOut::Close);
-        }
-        Ok(since.checked_add(timeout))
-    }
-
-    fn keep_alive(&mut self, now: Instant) -> Result<Option<Instant>, TimedOut> {
-        let tick = self.keepalive.tick(now)?;
-        if tick.ping {
-            self.encoder.release();
-            self.encoder.keepalive_ping();
-        }
-        Ok(tick.next)
-    }
-
-    #[cold]
-    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
-        self.encoder.fail(error.close_code());
-        error
-    }
-
-    /// Bytes of an unfinished frame are a sign of life too.
-    fn note_arrival(&mut self, input: &mut Buffer) {
-        if input.take_news() {
-            self.keepalive.heard();
-        }
-        self.partial = !input.unread().is_empty();
+        self.write.reclaim_queue(spare);
     }
 }

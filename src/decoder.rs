@@ -79,6 +79,10 @@ impl Found {
     pub(crate) fn is_message(&self) -> bool {
         !self.kind.is_control()
     }
+
+    pub(crate) fn is_close(&self) -> bool {
+        self.kind == Opcode::Close
+    }
 }
 
 impl Decoder {
@@ -91,16 +95,6 @@ impl Decoder {
             message: None,
             text: 0,
             empty_fragments: 0,
-        }
-    }
-
-    /// The next thing that lies in the buffer whole; `None` means "more bytes, please", or that
-    /// there will be nothing more.
-    #[inline]
-    pub(crate) fn find(&mut self, input: &mut Buffer) -> Result<Option<Found>, ProtocolError> {
-        match self.find_whole(input) {
-            Some(found) => Ok(Some(found)),
-            None => self.advance(input),
         }
     }
 
@@ -209,7 +203,11 @@ impl Decoder {
         let &[first, ref bytes @ ..] = bytes else {
             return Ok(None);
         };
-        let (fin, opcode) = frame::first_byte(first)?;
+        let (fin, rsv1, opcode) = frame::first_byte(first)?;
+        // No extension gave it a meaning (§5.2).
+        if rsv1 {
+            return Err(ProtocolError::ReservedBit);
+        }
         match opcode {
             Opcode::Continuation if self.message.is_none() => {
                 return Err(ProtocolError::UnexpectedContinuation);
@@ -254,17 +252,25 @@ impl Decoder {
         len: u64,
         so_far: usize,
     ) -> Result<usize, ProtocolError> {
-        let len = usize::try_from(len).map_err(|_| ProtocolError::MessageTooBig)?;
+        let Ok(payload) = usize::try_from(len) else {
+            return Err(self.too_big(len, so_far));
+        };
         if opcode.is_control() {
-            return Ok(len);
+            return Ok(payload);
         }
-        if len > self.max_message.saturating_sub(so_far) {
-            return Err(ProtocolError::MessageTooBig);
+        if payload > self.max_message.saturating_sub(so_far) {
+            return Err(self.too_big(len, so_far));
         }
         if len == 0 && !fin && self.empty_fragments == MAX_EMPTY_FRAGMENTS {
             return Err(ProtocolError::TooManyEmptyFragments);
         }
-        Ok(len)
+        Ok(payload)
+    }
+
+    #[cold]
+    fn too_big(&self, len: u64, so_far: usize) -> ProtocolError {
+        let so_far = u64::try_from(so_far).unwrap_or(u64::MAX);
+        ProtocolError::MessageTooBig { len: len.saturating_add(so_far), max: self.max_message }
     }
 
     /// A control frame that lies in the buffer whole.
@@ -364,7 +370,7 @@ mod tests {
         let mut checked = vec![];
         for byte in "aé€🎉".bytes().take(9) {
             input.extend(&[byte]);
-            assert!(decoder.find(&mut input).unwrap().is_none());
+            assert!(decoder.advance(&mut input).unwrap().is_none());
             checked.push(decoder.text);
         }
         assert_eq!(checked, [1, 1, 3, 3, 3, 6, 6, 6, 6]);

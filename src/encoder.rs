@@ -5,20 +5,20 @@
 //! slot, and a newer pong replaces an older one (RFC 6455 §5.5.3), so that a flood of pings from a
 //! peer that never reads costs nothing. After a Close frame nothing but a pong is taken.
 
-mod through;
+mod queue;
 mod urgent;
+mod write;
 
 use crate::close::CloseCode;
 use crate::config::{Config, Role};
+use crate::control::{Payload, Replies, close_body};
 use crate::error::SendError;
 use crate::frame::{Header, HeaderBytes, MAX_CONTROL, Opcode};
 use crate::mask;
-use crate::message::{Close, Event};
 use crate::prepared::Prepared;
 use urgent::Urgent;
-
-/// An empty queue gives back more memory than this, if most of it is not needed for a while.
-const LARGE_QUEUE: usize = 64 * 1024;
+pub(crate) use write::write_some;
+pub use write::{Unsent, Written};
 
 #[derive(Debug)]
 pub(crate) struct Encoder {
@@ -31,20 +31,27 @@ pub(crate) struct Encoder {
     sent: usize,
     /// Where in the queue a frame begins, at or before `sent` or next after it.
     boundary: usize,
+    /// Where the latest pong in the queue ends, if that is behind `sent`.
+    pong_end: usize,
+    /// Where our Close frame ends, if that is behind `sent`.
+    close_end: usize,
     /// Times in a row that most of the memory was not needed.
     spare: u8,
     urgent: Option<Box<Urgent>>,
 }
 
 impl Encoder {
-    pub(crate) fn new(role: Role, config: &Config) -> Self {
+    /// The first bytes of all, such as the response to the handshake, are `output`.
+    pub(crate) fn new(role: Role, config: &Config, output: &[u8]) -> Self {
         Self {
             role,
             closed: false,
             max_queue: config.max_queue,
-            queue: Vec::new(),
+            queue: output.to_vec(),
             sent: 0,
-            boundary: 0,
+            boundary: output.len(),
+            pong_end: 0,
+            close_end: 0,
             spare: 0,
             urgent: None,
         }
@@ -86,44 +93,29 @@ impl Encoder {
 
     /// Queues a Close frame, for which there is always room. A second one is not sent.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        Self::check_close(self.role, code, reason)?;
-        self.push_close(Some(code), reason);
+        check_close(self.role, code)?;
+        self.push_close(&close_body(Some(code), reason));
         Ok(())
     }
 
-    /// Whether this may stand in our Close frame.
-    pub(crate) fn check_close(role: Role, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        if reason.len() > MAX_CONTROL - 2 {
-            return Err(SendError::TooLong);
+    /// Queues what the peer is to be told, and empties it.
+    pub(crate) fn reply(&mut self, replies: &mut Replies) {
+        if let Some(payload) = replies.pong.take() {
+            self.pong(payload.as_bytes());
         }
-        if role == Role::Server && code == CloseCode::MANDATORY_EXTENSION {
-            return Err(SendError::ClientOnlyCode);
+        if std::mem::take(&mut replies.ping) {
+            // It has been silent for long: the memory may go.
+            self.release();
+            self.keepalive_ping();
         }
-        Ok(())
+        if let Some(body) = replies.close.take() {
+            self.push_close(&body);
+        }
+        self.closed |= std::mem::take(&mut replies.end);
     }
 
     pub(crate) fn role(&self) -> Role {
         self.role
-    }
-
-    /// The one link between the directions: what RFC 6455 has us answer to an event.
-    #[inline]
-    pub(crate) fn respond(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Message(_) | Event::Pong(_) => {}
-            Event::Ping(payload) => self.pong(payload),
-            Event::Close(Close { code, reason, .. }) => self.echo(*code, reason),
-        }
-    }
-
-    /// Answers a Close with the same, unless one was sent before (§5.5.1).
-    pub(crate) fn echo(&mut self, code: Option<CloseCode>, reason: &str) {
-        self.push_close(code, reason);
-    }
-
-    /// Queues the Close frame that a fault of the peer's calls for.
-    pub(crate) fn fail(&mut self, code: CloseCode) {
-        self.push_close(Some(code), "");
     }
 
     /// Takes nothing more: the connection has ended.
@@ -136,59 +128,10 @@ impl Encoder {
         self.closed
     }
 
-    /// Bytes to write next. Not necessarily all there are.
-    #[inline]
-    pub(crate) fn pending(&self) -> &[u8] {
-        let range = match &self.urgent {
-            None => self.sent..self.queue.len(),
-            Some(urgent) if urgent.frame.is_empty() => self.sent..self.boundary,
-            Some(urgent) => return urgent.frame.get(urgent.sent..).unwrap_or_default(),
-        };
-        self.queue.get(range).unwrap_or_default()
-    }
-
-    /// The first `n` bytes of [`pending`](Self::pending) were written.
-    #[inline]
-    pub(crate) fn sent(&mut self, n: usize) {
-        match &mut self.urgent {
-            Some(urgent) if !urgent.frame.is_empty() => {
-                urgent.sent += n;
-                if urgent.sent >= urgent.frame.len() {
-                    urgent.frame.clear();
-                    urgent.sent = 0;
-                }
-            }
-            _ => self.sent = self.queue.len().min(self.sent + n),
-        }
-        if self.urgent.is_some() {
-            self.promote();
-        }
-        if self.sent == self.queue.len() {
-            self.rewind();
-        }
-    }
-
-    /// How many bytes wait, those that overtake included.
-    pub(crate) fn queued(&self) -> usize {
-        let urgent = self.urgent.as_ref().map_or(0, |urgent| self.waiting(urgent));
-        self.queue.len() - self.sent + urgent
-    }
-
     /// Whether messages may still be sent.
     #[inline]
     pub(crate) fn check_open(&self) -> Result<(), SendError> {
         if self.closed { Err(SendError::Closed) } else { Ok(()) }
-    }
-
-    /// Whether a payload of `len` bytes fits into the queue.
-    #[inline]
-    pub(crate) fn fits(&self, len: usize) -> bool {
-        match self.queue.len() - self.sent {
-            // So that a message as large as the limit can be sent at all.
-            0 => len <= self.max_queue,
-            // 14 bytes of header at most.
-            waiting => len.saturating_add(waiting) <= self.max_queue.saturating_sub(14),
-        }
     }
 
     /// Whether payloads have to be masked, and so copied.
@@ -204,44 +147,23 @@ impl Encoder {
     }
 
     #[inline]
-    fn admit(&self, len: usize) -> Result<(), SendError> {
+    pub(crate) fn admit(&self, len: usize) -> Result<(), SendError> {
         self.check_open()?;
-        if self.fits(len) { Ok(()) } else { Err(SendError::QueueFull) }
+        if self.fits(len) { Ok(()) } else { Err(self.refusal(len)) }
     }
 
-    /// Takes the memory of `spare`, if it has none of its own.
-    pub(crate) fn lend(&mut self, spare: &mut Vec<u8>) {
-        if self.queue.capacity() == 0 {
-            spare.clear();
-            std::mem::swap(&mut self.queue, spare);
+    #[cold]
+    fn refusal(&self, len: usize) -> SendError {
+        match self.max_queue {
+            max if len > max => SendError::MessageTooLarge { len, max },
+            _ => SendError::QueueFull,
         }
     }
 
-    /// Gives the memory of the queue to `spare`, if nothing is in it; the larger of the two stays.
-    pub(crate) fn reclaim(&mut self, spare: &mut Vec<u8>) {
-        if self.queue.is_empty() {
-            if self.queue.capacity() > spare.capacity() {
-                std::mem::swap(&mut self.queue, spare);
-            }
-            self.queue = Vec::new();
-        }
-    }
-
-    /// Gives memory back, if nothing is in it.
-    pub(crate) fn release(&mut self) {
-        self.reclaim(&mut Vec::new());
-    }
-
-    fn push_close(&mut self, code: Option<CloseCode>, reason: &str) {
-        if std::mem::replace(&mut self.closed, true) {
-            return;
-        }
-        match code {
-            None => self.push(Opcode::Close, &[]),
-            Some(code) => {
-                let code = u16::from(code).to_be_bytes();
-                self.push(Opcode::Close, &[&code, reason.as_bytes()].concat());
-            }
+    fn push_close(&mut self, body: &Payload) {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.push(Opcode::Close, body.as_bytes());
+            self.close_end = self.queue.len();
         }
     }
 
@@ -264,13 +186,6 @@ impl Encoder {
         }
     }
 
-    #[inline(always)]
-    fn append_both<const N: usize>(&mut self, header: [u8; N], payload: &[u8]) {
-        self.make_room(N + payload.len());
-        self.queue.extend_from_slice(&header);
-        self.queue.extend_from_slice(payload);
-    }
-
     fn append_any(&mut self, opcode: Opcode, payload: &[u8]) {
         let (header, key) = self.header(opcode, payload.len());
         let header = header.as_ref();
@@ -291,95 +206,30 @@ impl Encoder {
             #[cfg(feature = "client")]
             Role::Client => Some(rand::random()),
         };
-        let header = Header { fin: true, opcode, mask: key, len: len as u64 };
+        let header = Header { fin: true, rsv1: false, opcode, mask: key, len: len as u64 };
         (header.encode(), key)
-    }
-
-    /// Moves what waits to the front rather than grow.
-    #[inline]
-    fn make_room(&mut self, len: usize) {
-        if self.sent > 0 && self.queue.capacity() - self.queue.len() < len {
-            // Found while the frame that is being written still has its header.
-            self.boundary = self.find_boundary() - self.sent;
-            self.queue.drain(..self.sent);
-            self.sent = 0;
-        }
-    }
-
-    fn rewind(&mut self) {
-        if self.queue.capacity() > LARGE_QUEUE {
-            self.spare = match self.queue.len() < self.queue.capacity() / 4 {
-                true => self.spare + 1,
-                false => 0,
-            };
-            if self.spare == u8::MAX {
-                self.spare = 0;
-                self.queue = Vec::new();
-            }
-        }
-        self.queue.clear();
-        self.sent = 0;
-        self.boundary = 0;
     }
 }
 
-/// When memory moves and when it is given back: what nobody can see from outside.
+/// Whether this may stand in a Close frame of ours: 1010 is for clients (§7.4.1).
+pub(crate) fn check_close(role: Role, code: CloseCode) -> Result<(), SendError> {
+    match role == Role::Server && code == CloseCode::MANDATORY_EXTENSION {
+        true => Err(SendError::ClientOnlyCode),
+        false => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// An encoder with this much memory, of which `sent` bytes are written and three wait.
-    fn encoder(capacity: usize, sent: usize) -> Encoder {
-        let mut encoder = Encoder::new(Role::Server, &Config::default());
-        encoder.queue = Vec::with_capacity(capacity);
-        assert_eq!(encoder.queue.capacity(), capacity);
-        encoder.queue.resize(sent + 3, 7);
-        (encoder.sent, encoder.boundary) = (sent, sent);
-        encoder
-    }
-
-    // RE-01: what waits stays where it is as long as there is room behind it, and then it moves
-    #[test]
-    fn what_waits_moves_rather_than_to_grow() {
-        for (capacity, len, header) in [(100, 10, 2), (1000, 300, 4), (100_000, 70_000, 10)] {
-            let sent = capacity - header - len - 3;
-            for (sent, moves) in [(sent, false), (sent + 1, true)] {
-                let mut encoder = encoder(capacity, sent);
-                let before = encoder.pending().as_ptr();
-                encoder.push(Opcode::Binary, &vec![2; len]);
-                assert_eq!(encoder.pending().as_ptr() != before, moves);
-                assert_eq!(encoder.pending().len(), 3 + header + len);
-                assert_eq!(encoder.queue.capacity(), capacity);
-            }
-        }
-    }
-
-    // RE-01
-    #[test]
-    fn memory_is_given_back_after_it_was_not_needed_255_times() {
-        let rewind = |capacity, len, times| {
-            let mut encoder = Encoder::new(Role::Server, &Config::default());
-            encoder.queue = Vec::with_capacity(capacity);
-            for _ in 0..times {
-                encoder.push(Opcode::Binary, &vec![7; len - 4]);
-                encoder.sent(len);
-            }
-            encoder.queue.capacity() == capacity
-        };
-        assert!(rewind(LARGE_QUEUE, 1000, 1000), "it is not large");
-        let capacity = LARGE_QUEUE + 4;
-        assert!(rewind(capacity, capacity / 4, 1000), "it is needed");
-        assert!(rewind(capacity, capacity / 4 - 1, 254));
-        assert!(!rewind(capacity, capacity / 4 - 1, 255));
-    }
-
     #[test]
     fn servers_need_no_copy_to_mask() {
-        let server = Encoder::new(Role::Server, &Config::default());
+        let server = Encoder::new(Role::Server, &Config::default(), &[]);
         assert!(!server.masks() && server.bare_header(Opcode::Text, 5).is_some());
         #[cfg(feature = "client")]
         {
-            let client = Encoder::new(Role::Client, &Config::default());
+            let client = Encoder::new(Role::Client, &Config::default(), &[]);
             assert!(client.masks() && client.bare_header(Opcode::Text, 5).is_none());
         }
     }

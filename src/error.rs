@@ -1,12 +1,111 @@
-//! What can go wrong once a connection is open, one small type per operation.
+//! Everything that can go wrong: one small type per operation, and one for all that end a connection.
 //!
 //! Errors are sorted by fault: a [`ProtocolError`] is the peer's, a [`SendError`] the
-//! caller's, a [`TimedOut`] and an [`Disconnected`] the network's. Refused handshakes are
-//! [`HandshakeError`](crate::handshake::HandshakeError)s.
+//! caller's, a [`TimedOut`] and a [`Disconnected`] the network's. Refused handshakes are
+//! [`HandshakeError`]s.
+
+use std::io;
 
 use thiserror::Error;
 
 use crate::close::CloseCode;
+#[cfg(feature = "client")]
+use crate::handshake::client;
+use crate::handshake::{HandshakeError, ResponseError};
+
+/// The end of a connection over a socket, unless it was a good one.
+///
+/// By the time you see it, the answer has been written if there is one: an HTTP response before the
+/// connection was open, a Close frame after.
+#[derive(Error, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The opening handshake was refused, and the refusal was written.
+    #[error("handshake refused: {0}")]
+    Handshake(#[from] HandshakeError),
+    /// The response must not be written.
+    #[error(transparent)]
+    Response(#[from] ResponseError),
+    /// The server's answer does not open a WebSocket.
+    #[cfg(feature = "client")]
+    #[error(transparent)]
+    Connect(#[from] client::Error),
+    /// The peer broke the protocol or a limit. The Close frame was written, if it could be.
+    #[error("the peer {deed}: {0}", deed = .0.deed())]
+    Protocol(#[from] ProtocolError),
+    /// Nothing of the message was sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// A deadline passed.
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
+    /// The peer's side ended without a Close frame.
+    #[error(transparent)]
+    Disconnected(#[from] Disconnected),
+    /// The socket failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A server had no room for a client, which got a 503 or was cut off. See
+    /// [`max_connections`](crate::net::Server::max_connections).
+    #[error("refused with 503: max_connections is {limit}")]
+    ServerFull {
+        /// How many connections there may be.
+        limit: usize,
+    },
+    /// The handler of a server failed, with an error of its own.
+    #[error(transparent)]
+    Handler(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// What a handler has returned.
+    pub(crate) fn from_handler(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        error.downcast::<Self>().map_or_else(Self::Handler, |error| *error)
+    }
+
+    /// Whether the peer merely went away, as peers do every day. Servers on the open internet
+    /// need no log line for that.
+    ///
+    /// | error | |
+    /// | --- | --- |
+    /// | [`Disconnected`], in the middle of a message or not | yes |
+    /// | [`TimedOut`]: `Silence`, `Close`, `Handshake` | yes |
+    /// | [`TimedOut::Write`]: the peer is there, and reads too slowly | no |
+    /// | [`SendError::Closed`]: it closed while an answer was made | yes |
+    /// | I/O: `ConnectionReset`, `ConnectionAborted`, `BrokenPipe`, `NotConnected`, `UnexpectedEof`, `TimedOut` | yes |
+    /// | everything else | no |
+    ///
+    /// ```
+    /// use sansocket::{Error, SendError, TimedOut};
+    ///
+    /// let log = |error: &Error| {
+    ///     if !error.is_disconnect() {
+    ///         eprintln!("{error}");
+    ///     }
+    /// };
+    /// # log(&TimedOut::Silence.into());
+    /// assert!(Error::from(TimedOut::Silence).is_disconnect());
+    /// assert!(!Error::from(SendError::QueueFull).is_disconnect());
+    /// ```
+    #[must_use]
+    pub fn is_disconnect(&self) -> bool {
+        use io::ErrorKind as Kind;
+        match self {
+            Self::Disconnected(_) | Self::Send(SendError::Closed) => true,
+            Self::TimedOut(TimedOut::Silence | TimedOut::Close | TimedOut::Handshake) => true,
+            Self::Io(error) => matches!(
+                error.kind(),
+                Kind::ConnectionReset
+                    | Kind::ConnectionAborted
+                    | Kind::BrokenPipe
+                    | Kind::NotConnected
+                    | Kind::UnexpectedEof
+                    | Kind::TimedOut
+            ),
+            _ => false,
+        }
+    }
+}
 
 /// The peer broke the protocol, or a limit, and the connection has failed (RFC 6455 §7.1.7).
 ///
@@ -43,8 +142,13 @@ pub enum ProtocolError {
     #[error("the payload length is malformed")]
     MalformedLength,
     /// The message, with what the last frame header declares, exceeds the limit. Close 1009.
-    #[error("the message is larger than the limit")]
-    MessageTooBig,
+    #[error("the message of {len} bytes, or more, is larger than the limit of {max}")]
+    MessageTooBig {
+        /// The bytes that had arrived of the message, and those that the last header declares.
+        len: u64,
+        /// The limit, see [`max_message`](crate::ConfigBuilder::max_message).
+        max: usize,
+    },
     /// More than 64 empty fragments in one message. Close 1008.
     #[error("too many empty fragments")]
     TooManyEmptyFragments,
@@ -67,11 +171,21 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(&self) -> CloseCode {
         match self {
-            Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
+            Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyEmptyFragments => CloseCode::POLICY_VIOLATION,
             Self::InvalidText | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
             _ => CloseCode::PROTOCOL_ERROR,
         }
+    }
+
+    /// Whether the peer kept to the protocol, but not to one of our limits.
+    #[must_use]
+    pub const fn is_limit(&self) -> bool {
+        matches!(self, Self::MessageTooBig { .. } | Self::TooManyEmptyFragments)
+    }
+
+    const fn deed(&self) -> &'static str {
+        if self.is_limit() { "exceeded a limit" } else { "broke the protocol" }
     }
 }
 
@@ -85,8 +199,16 @@ pub enum SendError {
     /// The message does not fit into the output queue. It may fit once the peer has read on.
     #[error("the output queue is full")]
     QueueFull,
-    /// The payload of a ping exceeds 125 bytes, or the reason of a Close 123 (§5.5).
-    #[error("a control frame cannot carry that much")]
+    /// The message does not fit into the output queue even if nothing waits there.
+    #[error("the message of {len} bytes is larger than the output queue of {max}")]
+    MessageTooLarge {
+        /// The length of the message's payload, in bytes.
+        len: usize,
+        /// The limit, see [`max_queue`](crate::ConfigBuilder::max_queue).
+        max: usize,
+    },
+    /// The payload of a ping exceeds 125 bytes (§5.5).
+    #[error("a ping carries at most 125 bytes")]
     TooLong,
     /// 1010 is for clients only (§7.4.1).
     #[error("a server does not close with 1010")]
@@ -103,7 +225,8 @@ pub enum TimedOut {
     /// The peer was silent, and did not answer a ping either.
     #[error("the peer fell silent")]
     Silence,
-    /// The peer did not answer our Close frame.
+    /// The peer did not answer our Close frame within the
+    /// [close timeout](crate::ConfigBuilder::close_timeout).
     #[error("the closing handshake took too long")]
     Close,
     /// The peer took nothing of what we wrote.
@@ -118,6 +241,8 @@ pub enum TimedOut {
 /// complete had been delivered.
 #[derive(Error, Clone, Copy, Debug, PartialEq, Eq)]
 #[error("the connection ended without a Close frame")]
+#[doc(alias = "1006")]
+#[non_exhaustive]
 pub struct Disconnected {
     /// Whether a message or frame was under way, which is lost.
     pub mid_message: bool,

@@ -41,7 +41,7 @@ pub const MAX_CONTROL: usize = 125;
 /// ```
 /// use sansocket::frame::{Header, Opcode};
 ///
-/// let header = Header { fin: true, opcode: Opcode::Text, mask: None, len: 300 };
+/// let header = Header { fin: true, rsv1: false, opcode: Opcode::Text, mask: None, len: 300 };
 /// let bytes = header.encode();
 /// assert_eq!(bytes.as_ref(), [0x81, 126, 1, 44]);
 /// assert_eq!(Header::decode(bytes.as_ref())?, Some((header, 4)));
@@ -52,6 +52,9 @@ pub const MAX_CONTROL: usize = 125;
 pub struct Header {
     /// Whether this is the last fragment of its message.
     pub fin: bool,
+    /// The first reserved bit: of a message's first frame, that the message is compressed, if
+    /// permessage-deflate was agreed on (RFC 7692 §6). A [`Connection`](crate::Connection) refuses it.
+    pub rsv1: bool,
     /// What the frame is.
     pub opcode: Opcode,
     /// The masking key, which all frames of a client have and none of a server (§5.3).
@@ -66,13 +69,14 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// A header that no peer may send is refused at the first byte that proves it: reserved bits
-    /// and opcodes, fragmented or long control frames, lengths that are not in their shortest form.
+    /// A header that no peer may send is refused at the first byte that proves it: RSV2 and RSV3,
+    /// RSV1 on anything but data frames, reserved opcodes, fragmented or long control frames, lengths that are
+    /// not in their shortest form.
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
         let &[first, ref bytes @ ..] = bytes else {
             return Ok(None);
         };
-        let (fin, opcode) = first_byte(first)?;
+        let (fin, rsv1, opcode) = first_byte(first)?;
         let &[second, ref bytes @ ..] = bytes else {
             return Ok(None);
         };
@@ -84,7 +88,7 @@ impl Header {
         else {
             return Ok(None);
         };
-        let header = Self { fin, opcode, mask, len };
+        let header = Self { fin, rsv1, opcode, mask, len };
         Ok(Some((header, 2 + extended + key)))
     }
 
@@ -96,7 +100,7 @@ impl Header {
         let mut header = HeaderBytes { bytes: [0; 14], len: 0 };
         let mask_bit = if self.mask.is_some() { 0x80 } else { 0 };
         let len = self.len & (u64::MAX >> 1);
-        header.push([(u8::from(self.fin) << 7) | self.opcode as u8]);
+        header.push([u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6 | self.opcode as u8]);
         match (u8::try_from(len), u16::try_from(len)) {
             (Ok(short @ 0..=125), _) => header.push([mask_bit | short]),
             (_, Ok(medium)) => {
@@ -123,6 +127,9 @@ pub struct HeaderBytes {
 }
 
 impl HeaderBytes {
+    /// No header at all, for a frame that has its own.
+    pub(crate) const NONE: Self = Self { bytes: [0; 14], len: 0 };
+
     #[inline]
     fn push<const N: usize>(&mut self, bytes: [u8; N]) {
         if let Some(room) = self.bytes.get_mut(self.len..self.len + N) {
@@ -155,8 +162,11 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
 // The pieces of a header, in the order in which they arrive, so that each fault is found at its
 // first byte.
 
-pub(crate) fn first_byte(byte: u8) -> Result<(bool, Opcode), ProtocolError> {
-    if byte & 0x70 != 0 {
+/// FIN, RSV1 and the opcode.
+pub(crate) fn first_byte(byte: u8) -> Result<(bool, bool, Opcode), ProtocolError> {
+    let (fin, rsv1) = (byte & 0x80 != 0, byte & 0x40 != 0);
+    // Only data frames are ever compressed (RFC 7692 §6).
+    if byte & 0x30 != 0 || rsv1 && byte & 0x0f > Opcode::Binary as u8 {
         return Err(ProtocolError::ReservedBit);
     }
     let opcode = match byte & 0x0f {
@@ -168,11 +178,10 @@ pub(crate) fn first_byte(byte: u8) -> Result<(bool, Opcode), ProtocolError> {
         0xa => Opcode::Pong,
         reserved => return Err(ProtocolError::ReservedOpcode(reserved)),
     };
-    let fin = byte & 0x80 != 0;
     if opcode.is_control() && !fin {
         return Err(ProtocolError::FragmentedControl);
     }
-    Ok((fin, opcode))
+    Ok((fin, rsv1, opcode))
 }
 
 /// Whether the frame is masked, and the short form of its length.
@@ -221,8 +230,22 @@ pub(crate) fn masking_key(masked: bool, bytes: &[u8]) -> Option<(Option<[u8; 4]>
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
+
+    // R-078: a tool sees the bit of a compressed message; for a connection it is a fault
+    #[test]
+    fn rsv1_is_shown_on_data_frames() {
+        for first in [0xc1, 0xc2, 0xc0, 0x41, 0x42, 0x40] {
+            let (header, len) = Header::decode(&[first, 3]).unwrap().unwrap();
+            assert!(header.rsv1 && len == 2);
+            assert_eq!(header.encode().as_ref(), [first, 3]);
+        }
+        for first in [0xc8, 0xc9, 0xca, 0x48] {
+            assert_eq!(Header::decode(&[first]), Err(ProtocolError::ReservedBit));
+        }
+    }
 
     const LENGTHS: [u64; 11] =
         [0, 1, 125, 126, 127, 255, 256, 0xffff, 0x1_0000, 1 << 32, u64::MAX >> 1];
@@ -234,11 +257,12 @@ mod tests {
         for opcode in [Continuation, Text, Binary, Close, Ping, Pong] {
             for len in LENGTHS {
                 for mask in [None, Some([1, 2, 3, 4])] {
-                    for fin in [true, false] {
-                        if opcode.is_control() && (len > 125 || !fin) {
+                    for (fin, rsv1) in [(true, false), (false, false), (true, true), (false, true)]
+                    {
+                        if opcode.is_control() && (len > 125 || !fin || rsv1) {
                             continue;
                         }
-                        let header = Header { fin, opcode, mask, len };
+                        let header = Header { fin, rsv1, opcode, mask, len };
                         let encoded = header.encode();
                         let bytes = encoded.as_ref();
                         for cut in 0..bytes.len() {
@@ -255,7 +279,7 @@ mod tests {
     #[test]
     fn lengths_take_their_shortest_form() {
         for (len, wanted) in [(0, 2), (125, 2), (126, 4), (127, 4), (0xffff, 4), (0x1_0000, 10)] {
-            let header = Header { fin: true, opcode: Opcode::Binary, mask: None, len };
+            let header = Header { fin: true, rsv1: false, opcode: Opcode::Binary, mask: None, len };
             assert_eq!(header.encode().as_ref().len(), wanted, "{len}");
         }
     }
@@ -264,8 +288,9 @@ mod tests {
     #[test]
     fn faults_are_found_at_the_first_byte_that_proves_them() {
         use ProtocolError::*;
-        let rows: [(&[u8], ProtocolError); 16] = [
-            (&[0xc1], ReservedBit),
+        let rows: [(&[u8], ProtocolError); 17] = [
+            (&[0xc9], ReservedBit),
+            (&[0xe1], ReservedBit),
             (&[0xa0], ReservedBit),
             (&[0x99], ReservedBit),
             (&[0x83], ReservedOpcode(3)),

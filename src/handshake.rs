@@ -1,12 +1,12 @@
 //! The opening handshake (RFC 6455 §4): look at the request, decide, then write a response.
 //!
-//! A [`Request`] is parsed from bytes as they arrive, or made from what another HTTP server has
-//! parsed. It is a value: look at it, ask a database, take your time. Then
-//! [`accept`](Request::accept) or [`reject`](Request::reject) it with a [`Response`], which is a
-//! value too until its bytes are written.
+//! An [`Acceptor`] takes a [`Request`] from bytes as they arrive; behind another HTTP server,
+//! [`Request::new`] checks what that has parsed. A request is a value: look at it, ask a database, take
+//! your time. Then [`accept`](Request::accept) or [`reject`](Request::reject) it with a [`Response`],
+//! which is a value too until its bytes are written.
 //!
 //! ```
-//! use sansocket::{Buffer, Config, Connection, handshake::Request};
+//! use sansocket::{Buffer, Config, handshake::{Acceptor, Incoming}};
 //!
 //! let config = Config::default();
 //! let mut buffer = Buffer::new();
@@ -15,36 +15,45 @@
 //!       Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\nSec-WebSocket-Version: 13\r\n\
 //!       Sec-WebSocket-Protocol: chat, superchat\r\nOrigin: http://example.com\r\n\r\n",
 //! );
-//! let Some(request) = Request::parse(&mut buffer, &config)? else {
+//! let mut acceptor = Acceptor::new(&config);
+//! let Some(Incoming::Upgrade(request)) = acceptor.next(&mut buffer)? else {
 //!     panic!("that was all of it");
 //! };
-//! let response = match request.path() {
-//!     "/chat" => request.accept().subprotocol("chat")?,
-//!     _ => request.reject(404)?,
-//! };
-//! assert!(response.to_bytes().starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
-//! // What came behind the head is still in `buffer`: it belongs to the frames.
-//! let connection = Connection::server(&config);
-//! # let _ = connection;
+//! if request.path() == "/chat" {
+//!     let response = request.accept().subprotocol("chat")?;
+//!     // The first bytes to write are the response. The first frames are perhaps in `buffer`.
+//!     let connection = acceptor.accept(response)?;
+//!     assert!(connection.pending().starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+//! } else {
+//!     acceptor.respond(request.reject(404)?)?; // its bytes are `acceptor.pending()`
+//! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod acceptor;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+mod connector;
 mod error;
+mod exchange;
+mod grammar;
 mod head;
-mod origin;
+mod request;
 mod response;
-mod server;
 
+pub use acceptor::Acceptor;
+#[cfg(feature = "client")]
+pub use connector::Connector;
 pub use error::HandshakeError;
+pub(crate) use exchange::Exchange;
 pub use head::Head;
+pub use request::{Incoming, Request};
 pub use response::{Response, ResponseError};
-pub use server::Request;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sha1_smol::Sha1;
+use sha1::{Digest, Sha1};
 
 /// The value of `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 §4.2.2).
 ///
@@ -57,40 +66,8 @@ use sha1_smol::Sha1;
 /// ```
 #[must_use]
 pub fn accept_key(key: &str) -> String {
-    let mut hash = Sha1::from(key);
-    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    STANDARD.encode(hash.digest().bytes())
-}
-
-// The shared header grammar (RFC 9110 §5.6), each function one pass over its bytes.
-
-/// Whether `byte` may stand in a token.
-fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| is_tchar(*byte))
-}
-
-/// `bytes` without white space around it.
-fn trim(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
-        bytes = rest;
-    }
-    bytes
-}
-
-/// The members of a comma-separated list; empty ones do not count.
-fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let members = value.split(|byte| *byte == b',').map(trim);
-    members.filter(|member| !member.is_empty())
-}
-
-/// Whether one of the lists has this member, in whatever case.
-fn lists<'v>(values: impl IntoIterator<Item = &'v [u8]>, token: &str) -> bool {
-    let mut all = values.into_iter().flat_map(members);
-    all.any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
+    let hash = Sha1::new().chain_update(key).chain_update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    STANDARD.encode(hash.finalize())
 }
 
 #[cfg(test)]
@@ -108,13 +85,5 @@ mod tests {
         ] {
             assert_eq!(accept_key(key), accept);
         }
-    }
-
-    #[test]
-    fn lists_are_split_at_commas_and_trimmed() {
-        let value = b"keep-alive\t,,\tUpgrade ,";
-        assert_eq!(members(value).collect::<Vec<_>>(), [&b"keep-alive"[..], b"Upgrade"]);
-        assert!(lists([&value[..]], "upgrade"));
-        assert!(!lists([&b"notupgrade"[..], b"upgrade-x"], "upgrade"));
     }
 }

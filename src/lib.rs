@@ -56,26 +56,35 @@
 //!
 //! ```
 //! use std::io::{Read, Write};
+//! use std::time::Instant;
 //! use sansocket::{Buffer, Config, Connection, Event};
 //!
 //! # fn serve(mut socket: impl Read + Write) -> Result<(), Box<dyn std::error::Error>> {
 //! let mut connection = Connection::server(Config::default());
 //! let mut input = Buffer::new();
+//! let mut end = Ok(()); // the first error is how it ended; the loop goes on to write the answer to it
 //! while !connection.is_finished() {
-//!     if input.read_from(&mut socket)? == 0 {
-//!         connection.eof()?; // an error unless the peer has said goodbye
-//!     }
-//!     while let Some(event) = connection.next_event(&mut input)? {
-//!         if let Event::Message(message) = event {
-//!             connection.send(message)?; // an answer while the event is held
+//!     if !connection.is_congested() {
+//!         if input.read_from(&mut socket)? == 0 {
+//!             end = end.and(connection.eof().map_err(Into::into));
 //!         }
 //!     }
-//!     while !connection.pending().is_empty() {
-//!         let n = socket.write(connection.pending())?;
-//!         connection.sent(n);
+//!     loop {
+//!         match connection.next_event(&mut input) {
+//!             Ok(Some(Event::Message(message))) => connection.send(message)?, // while it is held
+//!             Ok(Some(_)) => {} // pings and Closes are answered by themselves
+//!             Ok(None) => break,
+//!             Err(error) => break end = end.and(Err(error.into())),
+//!         }
 //!     }
+//!     connection.write_with(|slices| socket.write_vectored(slices))?;
+//!     if connection.wants_shutdown() {
+//!         // socket.shutdown(Shutdown::Write)?;
+//!         connection.shut_down();
+//!     }
+//!     let _when_to_tick_again = connection.tick(Instant::now())?;
 //! }
-//! # Ok(())
+//! end
 //! # }
 //! # let hello = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x88\x80\0\0\0\0";
 //! # let mut output = Vec::new();
@@ -89,13 +98,82 @@
 //! # }
 //! # serve(Socket(hello, &mut output)).unwrap();
 //! # assert_eq!(output, b"\x81\x05Hello\x88\x00");
+//! # let mut output = Vec::new();
+//! # assert!(serve(Socket(b"\x81\x02hi", &mut output)).is_err());
+//! # assert_eq!(output, b"\x88\x02\x03\xea", "a fault has its answer");
 //! ```
+//!
+//! A peer that sends and does not read is not read from either: that is what `is_congested` is for.
 //!
 //! The example `event_loop` does this for thousands of connections on one thread.
 //!
+//! # An adapter of your own
+//!
+//! An event borrows the buffer, so a loop that waits for one cannot return it. [`Connection::advance`] finds the
+//! event first, and [`Connection::event`] borrows once, at the end:
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use sansocket::{Buffer, Config, Connection, Event, Message};
+//!
+//! # type Error = Box<dyn std::error::Error>;
+//! struct WebSocket<S> {
+//!     socket: S,
+//!     connection: Connection,
+//!     input: Buffer,
+//! }
+//!
+//! impl<S: Read + Write> WebSocket<S> {
+//!     // Could be an `async fn`, with `.await` at the read and at the write.
+//!     fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
+//!         let ready = loop {
+//!             match self.connection.advance(&mut self.input)? {
+//!                 Some(ready) if ready.is_message() => break ready,
+//!                 Some(_) => {} // a ping or a Close, which is answered
+//!                 None if self.connection.is_closed() => return Ok(None),
+//!                 None => self.wait()?,
+//!             }
+//!         };
+//!         match self.connection.event(ready, &self.input)? {
+//!             Event::Message(message) => Ok(Some(message)),
+//!             _ => Ok(None),
+//!         }
+//!     }
+//!
+//!     fn wait(&mut self) -> Result<(), Error> {
+//!         while !self.connection.pending().is_empty() {
+//!             let n = self.socket.write(self.connection.pending())?;
+//!             self.connection.sent(n);
+//!         }
+//!         if self.input.read_from(&mut self.socket)? == 0 {
+//!             self.connection.eof()?;
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//! # struct Socket<'a>(&'a [u8], Vec<u8>);
+//! # impl Read for Socket<'_> {
+//! #     fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize> { self.0.read(space) }
+//! # }
+//! # impl Write for Socket<'_> {
+//! #     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { self.1.write(bytes) }
+//! #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
+//! # }
+//! # let socket = Socket(b"\x89\x80\0\0\0\0\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", vec![]);
+//! # let connection = Connection::server(Config::default());
+//! # let mut socket = WebSocket { socket, connection, input: Buffer::new() };
+//! # assert_eq!(socket.recv()?, Some(Message::Text("Hello")));
+//! # assert!(socket.recv().is_err());
+//! # assert_eq!(socket.socket.1, b"\x8a\0");
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! [`Connection::split`] parts the two directions, for threads.
+//!
 //! # Behind an HTTP server
 //!
-//! [`handshake::Request::new`] takes what another server has parsed, [`handshake::Response`] is what it
+//! [`handshake::Acceptor`] is the opening handshake in the same form as [`Connection`]: bytes in, a request
+//! out, a response in, bytes out. Or [`handshake::Request::new`] takes what another server has parsed, [`handshake::Response`] is what it
 //! is to write, and [`net::open`] or a [`Connection`] goes on from there. The example `embed` is such a
 //! server.
 //!
@@ -112,45 +190,50 @@
 //! | opening handshake | 10 s in all | 408 |
 //! | message | 1 MiB | Close 1009 |
 //! | empty fragments of one message | 64 | Close 1008 |
-//! | output queue | 1 MiB | [`SendError::QueueFull`], nothing sent |
+//! | output queue | 1 MiB and the limit on messages | [`SendError::QueueFull`], nothing sent |
 //! | unanswered pings | the latest | |
 //! | silence | a ping after 30 s, 30 s more | [`TimedOut::Silence`] |
 //! | answer to a Close | 10 s | [`TimedOut::Close`] |
 //! | a peer that takes nothing | 30 s | [`TimedOut::Write`] |
+//! | the peer's end of the stream, after the last frame | 2 s | the socket is closed |
 //! | web pages that may connect | those of the same host | 403 |
 //!
 //! # Features
 //!
 //! * `simd`, on by default: text is checked, and masks are applied, with the widest vector instructions of the
 //!   processor at hand.
+//! * `log`, on by default: [`net::Server`] reports errors with the crate `log` unless told otherwise.
 //! * `client`: the client role, [`Connection`]`::client` and `net::connect`.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod authority;
 mod buffer;
 mod close;
 mod config;
 mod connection;
+mod control;
 mod decoder;
 mod encoder;
 mod error;
 pub mod frame;
 pub mod handshake;
-mod keepalive;
 mod mask;
 mod message;
 pub mod net;
 mod prepared;
+mod timers;
 mod utf8;
 
 pub use buffer::Buffer;
-pub use close::CloseCode;
+pub use close::{CloseCode, CloseCodeError};
 pub use config::{Config, ConfigBuilder, ConfigError, Origins};
-pub use connection::Connection;
-pub use error::{Disconnected, ProtocolError, SendError, TimedOut};
-pub use message::{Close, Event, Message};
-pub use net::Error;
+pub use connection::{Connection, Progress, ReadHalf, Ready, WriteHalf};
+pub use control::Replies;
+pub use encoder::{Unsent, Written};
+pub use error::{Disconnected, Error, ProtocolError, SendError, TimedOut};
+pub use message::{Close, Event, Message, OwnedMessage};
 pub use prepared::Prepared;
 
 /// The examples in the README are tests too.

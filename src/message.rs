@@ -1,17 +1,35 @@
-//! What is said: messages, and the events of a connection.
+//! The things said: messages, and the events of a connection.
+
+mod convert;
+mod owned;
+
+use std::fmt;
 
 use crate::close::CloseCode;
 use crate::frame::Opcode;
 
-/// A whole message, borrowed from whoever holds its bytes.
+pub use owned::OwnedMessage;
+
+/// A whole message, borrowed from the holder of its bytes.
+///
+/// Everything that derefs to text or bytes converts into it by reference: `&str`, `&String`,
+/// `&Vec<u8>`, `&[u8; N]`, `&Cow<str>`, `&Arc<str>`, `&OwnedMessage` and so on. It cannot own: write
+/// `&text` for a `String`.
 ///
 /// ```
 /// use sansocket::Message;
 ///
-/// assert_eq!(Message::from("hi"), Message::Text("hi"));
+/// let message = Message::from("hi");
+/// assert_eq!(message, Message::Text("hi"));
+/// assert!(message == "hi" && message != [1, 2, 3]);
+/// assert_eq!(message.as_text(), Some("hi"));
 /// assert_eq!(Message::from(&[1, 2, 3]), Message::Binary(&[1, 2, 3]));
+///
+/// // To another thread, or to keep it while the next is received:
+/// let owned = message.into_owned();
+/// assert_eq!(owned, message);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Message<'a> {
     /// Text: UTF-8 by its type, whatever a peer sent.
     Text(&'a str),
@@ -29,6 +47,46 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// The text of a text message; `None` for a binary one, even if its bytes are UTF-8.
+    #[must_use]
+    pub const fn as_text(&self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+
+    /// The length of the payload, in bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the payload is empty.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether this is text.
+    #[must_use]
+    pub const fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
+    /// Whether this is binary.
+    #[must_use]
+    pub const fn is_binary(&self) -> bool {
+        matches!(self, Self::Binary(_))
+    }
+
+    /// A copy of its own. Not `to_owned`, which copies the reference alone.
+    #[must_use]
+    #[doc(alias = "to_owned")]
+    pub fn into_owned(self) -> OwnedMessage {
+        self.into()
+    }
+
     pub(crate) const fn opcode(&self) -> Opcode {
         match self {
             Self::Text(_) => Opcode::Text,
@@ -37,40 +95,24 @@ impl<'a> Message<'a> {
     }
 }
 
-impl<'a> From<&'a str> for Message<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::Text(text)
+/// Text as it is. Of bytes only how many there are, such as `3 bytes`: they are no text, and would
+/// garble a terminal.
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => text.fmt(f),
+            Self::Binary([_]) => f.pad("1 byte"),
+            Self::Binary(bytes) => f.pad(&format!("{} bytes", bytes.len())),
+        }
     }
 }
 
-impl<'a> From<&'a String> for Message<'a> {
-    fn from(text: &'a String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl<'a> From<&'a [u8]> for Message<'a> {
-    fn from(bytes: &'a [u8]) -> Self {
-        Self::Binary(bytes)
-    }
-}
-
-impl<'a> From<&'a Vec<u8>> for Message<'a> {
-    fn from(bytes: &'a Vec<u8>) -> Self {
-        Self::Binary(bytes)
-    }
-}
-
-impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
-    fn from(bytes: &'a [u8; N]) -> Self {
-        Self::Binary(bytes)
-    }
-}
-
-/// What the peer did.
+/// An act of the peer.
 ///
 /// Pings and Closes are answered by the time you see them; there is nothing to do about them.
+#[doc(alias = "frame")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// A message, whole, however many fragments it came in.
     Message(Message<'a>),
@@ -84,8 +126,9 @@ pub enum Event<'a> {
 
 /// The peer's Close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Close<'a> {
-    /// Why, if the peer said: what APIs without `Option` report as 1005 if it did not.
+    /// The peer's code, if it gave one: APIs without `Option` report 1005 if it did not.
     pub code: Option<CloseCode>,
     /// For people who debug, not for users: up to 123 bytes (RFC 6455 §5.5.1).
     pub reason: &'a str,

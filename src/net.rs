@@ -28,21 +28,25 @@
 //! Everything works over any [`Transport`]: TCP, Unix sockets, or your own.
 
 mod accept;
-mod club;
 #[cfg(feature = "client")]
 mod connect;
-mod error;
+mod connections;
+mod handshake;
 mod link;
+mod listener;
+mod log;
+mod outbox;
 mod receiver;
 mod sender;
 mod server;
 mod transport;
 
+pub use crate::error::Error;
 pub use accept::{HttpRequest, Incoming, Upgrade, accept, open};
 #[cfg(feature = "client")]
 pub use connect::connect;
-pub use error::Error;
+pub use listener::Listener;
 pub use receiver::Receiver;
 pub use sender::Sender;
-pub use server::{Handle, Server};
+pub use server::{Handle, HandlerResult, Server};
 pub use transport::Transport;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::frame::{Header, Opcode};
 use crate::message::Message;
+use crate::utf8;
 
 /// A message encoded once, to be sent to many connections; a clone is a pointer copy.
 ///
@@ -19,6 +20,7 @@ use crate::message::Message;
 /// }
 /// # Ok::<(), sansocket::SendError>(())
 /// ```
+#[doc(alias = "broadcast")]
 #[derive(Clone)]
 pub struct Prepared {
     /// As a server sends it: not masked.
@@ -28,12 +30,17 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Encodes `message`.
+    /// Encodes `message`, which is borrowed: write `&text` for a `String`.
     pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
         let message = message.into();
         let payload = message.as_bytes();
-        let header =
-            Header { fin: true, opcode: message.opcode(), mask: None, len: payload.len() as u64 };
+        let header = Header {
+            fin: true,
+            rsv1: false,
+            opcode: message.opcode(),
+            mask: None,
+            len: payload.len() as u64,
+        };
         let header = header.encode();
         Self {
             frame: [header.as_ref(), payload].concat().into(),
@@ -48,6 +55,28 @@ impl Prepared {
         &self.frame
     }
 
+    /// The message that was encoded.
+    #[must_use]
+    pub fn message(&self) -> Message<'_> {
+        let payload = self.payload();
+        match (self.opcode, utf8::whole(payload)) {
+            (Opcode::Text, Some(text)) => Message::Text(text),
+            _ => Message::Binary(payload),
+        }
+    }
+
+    /// The length of the message's payload, in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.frame.len() - self.header
+    }
+
+    /// Whether the message's payload is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// For clients, who encode it anew with a fresh key.
     #[cfg(feature = "client")]
     pub(crate) fn opcode(&self) -> Opcode {
@@ -56,6 +85,12 @@ impl Prepared {
 
     pub(crate) fn payload(&self) -> &[u8] {
         self.frame.get(self.header..).unwrap_or_default()
+    }
+}
+
+impl From<Message<'_>> for Prepared {
+    fn from(message: Message<'_>) -> Self {
+        Self::new(message)
     }
 }
 

@@ -103,7 +103,7 @@ fn frames_of_a_server_are_not_masked() {
             let error = ProtocolError::Masked;
             assert_eq!(session.feed(&[second]), (vec![], Some(error)));
             assert_eq!(unmask(session.frames()), [wire::plain(CLOSE, b"\x03\xea")]);
-            assert!(session.connection.is_finished());
+            assert!(session.is_over());
             assert_eq!(session.feed(&wire::server(TEXT, b"late")), (vec![], Some(error)));
         }
     }
@@ -149,7 +149,7 @@ fn a_server_has_to_keep_the_rules_as_well() {
         ([&open[..], &[0x82]].concat(), InterleavedMessage),
         (vec![0x82, 126, 0, 125], MalformedLength),
         (vec![0x82, 127, 0x80], MalformedLength),
-        (wire::server(BINARY, &[0; 101])[..2].to_vec(), MessageTooBig),
+        (wire::server(BINARY, &[0; 101])[..2].to_vec(), MessageTooBig { len: 101, max: 100 }),
         (wire::server(TEXT, b"\xff"), InvalidText),
         (wire::server(CLOSE, b"\x03"), TruncatedCloseCode),
         (wire::server(CLOSE, b"\x03\xee"), InvalidCloseCode(1006)),
@@ -190,9 +190,9 @@ fn a_client_waits_for_the_servers_close_but_not_for_ever() {
     session.output();
     let deadline = start + Duration::from_secs(10);
     assert_eq!(session.connection.tick(start), Ok(Some(deadline)));
-    assert!(!session.connection.is_finished());
+    assert!(!session.is_over());
     assert_eq!(session.connection.tick(deadline), Err(TimedOut::Close));
-    assert!(session.connection.is_finished());
+    assert!(session.is_over());
 }
 
 /// Moves what waits, in pieces of a random size, from one to the other.
@@ -246,9 +246,9 @@ fn our_client_and_our_server_understand_each_other() {
     }
     client.connection.close(CloseCode::GOING_AWAY, "enough").unwrap();
     assert_eq!(carry(&mut rng, &mut client, &mut server), [Seen::close(1001, "enough")]);
-    assert!(!server.connection.is_finished());
+    assert!(!server.is_over());
     assert_eq!(carry(&mut rng, &mut server, &mut client), [Seen::close(1001, "enough")]);
-    assert!(server.connection.is_finished() && client.connection.is_finished());
+    assert!(server.is_over() && client.is_over());
     assert_eq!((server.connection.eof(), client.connection.eof()), (Ok(()), Ok(())));
 }
 

@@ -6,7 +6,7 @@ mod common;
 
 use common::session::{Seen, Session, assert_failed};
 use common::wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, PONG, TEXT};
-use sansocket::{CloseCode, Disconnected, ProtocolError, SendError};
+use sansocket::{CloseCode, ProtocolError, SendError};
 
 fn close(body: &[u8]) -> Vec<u8> {
     wire::client(CLOSE, body)
@@ -31,11 +31,11 @@ fn a_close_is_answered_with_the_same_and_then_the_socket_is_closed() {
         let body = code.map_or(vec![], |code| wire::body(code, reason));
         let mut session = Session::new();
         assert_eq!(session.events(&close(&body)), [Seen::close(code, reason)]);
-        assert!(!session.connection.is_finished(), "the answer is not written");
+        assert!(!session.is_over(), "the answer is not written");
         assert_eq!(session.output(), wire::server(CLOSE, &body));
-        assert!(session.connection.is_finished());
+        assert!(session.is_over());
         assert_eq!(session.connection.eof(), Ok(()));
-        assert!(session.connection.is_finished());
+        assert!(session.is_over());
     }
 }
 
@@ -121,22 +121,32 @@ fn our_close_says_what_it_was_told_to() {
         let mut session = Session::new();
         session.connection.close(CloseCode::new(code).unwrap(), reason).unwrap();
         assert_eq!(session.output(), wire::server(CLOSE, &wire::body(code, reason)));
-        assert!(!session.connection.is_finished());
+        assert!(!session.is_over());
         let answer = close(&wire::body(4321, "as you wish"));
         assert_eq!(session.events(&answer), [Seen::close(4321, "as you wish")]);
         assert_eq!(session.output(), []);
-        assert!(session.connection.is_finished());
+        assert!(session.is_over());
     }
 }
 
-// CL-12, CL-25, V37: nothing is cut off, nothing is queued
+// CL-12, CL-25, V37: at a character
 #[test]
-fn what_cannot_be_said_in_a_close_is_refused() {
-    let mut session = Session::new();
-    for reason in ["x".repeat(124), "é".repeat(62), "x".repeat(70_000)] {
-        let refused = session.connection.close(CloseCode::NORMAL, &reason);
-        assert_eq!(refused, Err(SendError::TooLong));
+fn a_reason_that_is_too_long_is_cut() {
+    for (reason, sent) in [
+        ("x".repeat(124), "x".repeat(123)),
+        ("é".repeat(62), "é".repeat(61)),
+        ("x".repeat(70_000), "x".repeat(123)),
+    ] {
+        let mut session = Session::new();
+        session.connection.close(CloseCode::NORMAL, &reason).unwrap();
+        assert_eq!(session.output(), wire::server(CLOSE, &wire::body(1000, &sent)));
     }
+}
+
+// R-134, CL-25: nothing is queued
+#[test]
+fn a_code_for_clients_is_refused() {
+    let mut session = Session::new();
     let refused = session.connection.close(CloseCode::MANDATORY_EXTENSION, "");
     assert_eq!(refused, Err(SendError::ClientOnlyCode));
     assert_eq!(session.output(), []);
@@ -178,9 +188,9 @@ fn both_may_close_at_once() {
     let mut session = Session::new();
     session.connection.close(CloseCode::GOING_AWAY, "mine").unwrap();
     assert_eq!(session.events(&close(b"\x0f\xa0yours")), [Seen::close(4000, "yours")]);
-    assert!(!session.connection.is_finished());
+    assert!(!session.is_over());
     assert_eq!(session.output(), b"\x88\x06\x03\xe9mine");
-    assert!(session.connection.is_finished());
+    assert!(session.is_over());
 }
 
 // nothing is lost that the peer sent before it saw our Close
@@ -194,9 +204,9 @@ fn after_our_close_the_peer_is_heard_until_its_own() {
     assert_eq!(session.events(&wire::client(PONG, b"")), [Seen::pong([])]);
     assert_eq!(session.events(&wire::client(CONTINUATION, b"ing")), [Seen::text("crossing")]);
     assert_eq!(session.events(&wire::client(BINARY, b"too")), [Seen::binary("too")]);
-    assert!(!session.connection.is_finished());
+    assert!(!session.is_over());
     assert_eq!(session.events(&close(b"\x03\xe8")), [Seen::close(1000, "")]);
-    assert!(session.connection.is_finished());
+    assert!(session.is_over());
 }
 
 // R-130, CL-23: no second Close frame
@@ -208,7 +218,7 @@ fn a_fault_after_our_close_ends_the_connection() {
     let failed = (vec![], Some(ProtocolError::ReservedBit));
     assert_eq!(session.feed(&[0xf1]), failed);
     assert_eq!(session.output(), []);
-    assert!(session.connection.is_finished());
+    assert!(session.is_over());
     assert_eq!(session.feed(&[0x83]), failed, "the first error stays");
 }
 
@@ -262,8 +272,9 @@ fn an_end_without_a_close_says_what_was_lost() {
         assert_eq!(session.events(&whole), [Seen::text("whole")]);
         session.events(&rest);
         session.output();
-        assert_eq!(session.connection.eof(), Err(Disconnected { mid_message }), "{rest:x?}");
-        assert!(session.connection.is_finished());
+        let disconnected = session.connection.eof().unwrap_err();
+        assert_eq!(disconnected.mid_message, mid_message, "{rest:x?}");
+        assert!(session.is_over());
         assert_eq!(session.output(), [], "a code 1006 is never sent");
     }
 }
@@ -273,15 +284,15 @@ fn an_end_without_a_close_says_what_was_lost() {
 fn after_the_end_of_the_stream_nothing_comes_and_nothing_goes() {
     let mut session = Session::new();
     session.events(&wire::client(PING, b"?"));
-    assert_eq!(session.connection.eof(), Err(Disconnected { mid_message: false }));
+    assert!(!session.connection.eof().unwrap_err().mid_message);
     assert_eq!(session.connection.send("late"), Err(SendError::Closed));
     assert_eq!(session.connection.close(CloseCode::NORMAL, ""), Ok(()));
     for _ in 0..3 {
         assert_eq!(session.events(&wire::client(TEXT, b"late")), []);
     }
-    assert!(!session.connection.is_finished(), "the peer may still read");
+    assert!(!session.is_over(), "the peer may still read");
     assert_eq!(session.output(), b"\x8a\x01?");
-    assert!(session.connection.is_finished());
+    assert!(session.is_over());
 }
 
 // R-138, CL-19, CL-20: after a failure or both Closes the end is expected; after ours alone not
@@ -289,7 +300,7 @@ fn after_the_end_of_the_stream_nothing_comes_and_nothing_goes() {
 fn an_end_is_good_after_the_peers_close_only() {
     let mut session = Session::new();
     session.connection.close(CloseCode::NORMAL, "").unwrap();
-    assert_eq!(session.connection.eof(), Err(Disconnected { mid_message: false }));
+    assert!(!session.connection.eof().unwrap_err().mid_message);
     assert_eq!(session.output(), wire::failure(1000), "what was said before may still go out");
 
     let mut session = Session::new();
@@ -313,7 +324,11 @@ fn errors_name_the_fault_and_their_close_code() {
         (ProtocolError::Unmasked, 1002, "a frame from the client is not masked"),
         (ProtocolError::Masked, 1002, "a frame from the server is masked"),
         (ProtocolError::MalformedLength, 1002, "the payload length is malformed"),
-        (ProtocolError::MessageTooBig, 1009, "the message is larger than the limit"),
+        (
+            ProtocolError::MessageTooBig { len: 11, max: 10 },
+            1009,
+            "the message of 11 bytes, or more, is larger than the limit of 10",
+        ),
         (ProtocolError::TooManyEmptyFragments, 1008, "too many empty fragments"),
         (ProtocolError::InvalidText, 1007, "a text message is not UTF-8"),
         (ProtocolError::TruncatedCloseCode, 1002, "a Close frame has half a code"),

@@ -69,7 +69,7 @@ fn a_ping_after_our_close_and_before_the_peers_is_answered() {
     ping(&mut session, b"!");
     assert_eq!(session.output(), b"\x8a\x01!");
     assert_eq!(session.events(b"\x88\x80\0\0\0\0"), [Seen::close(None, "")]);
-    assert!(session.connection.is_finished());
+    assert!(session.is_over());
 
     let mut session = Session::new();
     session.connection.send(&vec![0; LONG]).unwrap();
@@ -299,7 +299,7 @@ fn a_pong_that_waits_goes_out_before_the_close_of_a_failure() {
     assert!(session.feed(&[0x83]).1.is_some());
     let wanted = [wire::server(PONG, b"!"), wire::server(BINARY, &[0; LONG]), wire::failure(1002)];
     assert_eq!(session.output(), wanted.concat());
-    assert!(session.connection.is_finished());
+    assert!(session.is_over());
 }
 
 // CL-05: also when the queue has moved what waits to the front, in the middle of a frame

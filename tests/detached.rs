@@ -101,6 +101,32 @@ fn what_is_missing_is_still_known() {
     assert_eq!(session.input.detach().space().len(), 300 + 1);
 }
 
+// FR-15: a length that one connection announces is no guess at the frames of another
+#[test]
+fn an_announced_length_stays_with_its_connection() {
+    const MIB: u64 = 1024 * 1024;
+    let config = Config::builder().max_message(256 * 1024 * 1024).build().unwrap();
+    let (mut one, mut other) = (Connection::server(&config), Connection::server(&config));
+    let mut shared = Buffer::new();
+    let small = wire::client(TEXT, b"hi");
+    shared.extend(&small[..7]);
+    assert_eq!(other.next_event(&mut shared), Ok(None));
+    let mut of_other = shared.detach();
+
+    shared.extend(&wire::declare(BINARY, 200 * MIB));
+    assert_eq!(one.next_event(&mut shared), Ok(None));
+    let of_one = shared.detach();
+
+    let input = shared.attach(&mut of_other);
+    input.extend(&small[7..]);
+    assert_eq!(other.next_event(input), Ok(Some(Event::Message(Message::Text("hi")))));
+    assert!(shared.is_empty() && !shared.space().is_empty());
+
+    let arrived = 14 + small.len();
+    let held = shared.capacity() + of_one.capacity() + of_other.capacity();
+    assert!(held <= 2 * arrived + 64 * 1024, "{held} bytes are held");
+}
+
 // RE-05, PR3: what nobody has looked at yet is news to its own connection, and to no other
 #[test]
 fn what_has_arrived_is_noticed_by_whom_it_is_for() {

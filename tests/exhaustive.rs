@@ -68,13 +68,17 @@ fn headers(first: u8, second: u8) -> Vec<(Vec<u8>, u64)> {
     }
 }
 
+/// The largest payload that fits behind those bytes of a message.
+type Limit = (u64, u64);
+
 /// The table of RFC 6455 §5.2, §5.4 and §5.5: the fault of a header, and how many of its bytes it
 /// takes to see it. `open` and `limit` are what a connection knows besides.
-fn fault(bytes: &[u8], len: u64, open: bool, limit: u64) -> Option<(ProtocolError, usize)> {
+fn fault(bytes: &[u8], len: u64, open: bool, limit: Limit) -> Option<(ProtocolError, usize)> {
     use ProtocolError::*;
     let (fin, opcode) = (bytes[0] >> 7 == 1, bytes[0] & 0xf);
     let form = bytes[1] & 0x7f;
     let extended = [0, 2, 8][usize::from(form.saturating_sub(125))];
+    let too_big = MessageTooBig { len: len.saturating_add(limit.1), max: 0x10_0000 };
     let rows = [
         (bytes[0] & 0x70 != 0, ReservedBit, 1),
         ((3..8).contains(&opcode) || opcode > 10, ReservedOpcode(opcode), 1),
@@ -86,7 +90,7 @@ fn fault(bytes: &[u8], len: u64, open: bool, limit: u64) -> Option<(ProtocolErro
         (form == 126 && len < 126, MalformedLength, 4),
         (form == 127 && len >= 1 << 63, MalformedLength, 3),
         (form == 127 && len < 1 << 16, MalformedLength, 10),
-        (opcode < 8 && len > limit, MessageTooBig, 2 + extended),
+        (opcode < 8 && len > limit.0, too_big, 2 + extended),
     ];
     rows.into_iter().find(|row| row.0).map(|(_, error, at)| (error, at))
 }
@@ -109,7 +113,7 @@ fn check_header(header: &[u8], len: u64, open: Option<u8>) {
     if let Some(open) = open {
         session.events(&wire::client(open & MORE, b"ab"));
     }
-    let limit = if open.is_some() { 0x10_0000 - 2 } else { 0x10_0000 };
+    let limit = if open.is_some() { (0x10_0000 - 2, 2) } else { (0x10_0000, 0) };
     if let Some((error, at)) = fault(header, len, open.is_some(), limit) {
         assert_eq!(session.feed(&header[..at - 1]), (vec![], None), "{header:x?} {open:?}");
         let rest = &header[at - 1..];
@@ -151,7 +155,12 @@ fn every_header_alone() {
             // Whether a message is open, a mask set, a limit passed is nothing to the codec.
             let mut set = bytes.clone();
             set[1] |= 0x80;
-            let fault = fault(&set, len, matches!(first & 0xf, 0), u64::MAX);
+            // RSV1 of a data frame is shown, not judged.
+            let rsv1 = first & 0x4f < 0x43 && first & 0x40 != 0;
+            if rsv1 {
+                set[0] &= !0x40;
+            }
+            let fault = fault(&set, len, matches!(first & 0xf, 0), (u64::MAX, 0));
             let complete = fault.map_or(bytes.len(), |(_, at)| at);
             for cut in 0..complete {
                 assert_eq!(Header::decode(&bytes[..cut]), Ok(None), "{bytes:x?}");
@@ -161,6 +170,7 @@ fn every_header_alone() {
                 (None, Ok(Some((header, n)))) => {
                     assert_eq!((n, header.len), (bytes.len(), len));
                     assert_eq!((header.fin, header.opcode as u8), (first >= 0x80, first & 0xf));
+                    assert_eq!(header.rsv1, rsv1);
                     assert_eq!(header.mask, (second >= 0x80).then_some(KEY));
                     assert_eq!(header.encode().as_ref(), bytes);
                 }

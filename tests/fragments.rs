@@ -212,7 +212,7 @@ fn a_close_may_come_between_fragments() {
         let close = Seen::Close(Some(1000), "bye".into(), true);
         assert_eq!(session.events(&bytes), [close]);
         assert_eq!(session.output(), b"\x88\x05\x03\xe8bye");
-        assert!(session.connection.is_finished());
+        assert!(session.is_over());
     }
 }
 

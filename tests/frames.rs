@@ -173,12 +173,13 @@ fn the_top_bit_of_a_length_is_zero() {
 // of the length
 #[test]
 fn a_length_beyond_the_limit_is_refused_from_the_header() {
+    let too_big = |len| ProtocolError::MessageTooBig { len, max: 0x10_0000 };
     for len in [0x10_0001, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 32) + 5, 1 << 60] {
         let header = wire::declare(BINARY, len);
-        assert_fails_at_the_end(b"", &header[..10], ProtocolError::MessageTooBig);
+        assert_fails_at_the_end(b"", &header[..10], too_big(len));
     }
     let header = wire::declare(TEXT, (1 << 63) - 1);
-    assert_fails_at_the_end(b"", &header[..10], ProtocolError::MessageTooBig);
+    assert_fails_at_the_end(b"", &header[..10], too_big((1 << 63) - 1));
 }
 
 // FR-02, FR-03, V09: of several faults, the one that comes first
@@ -283,7 +284,8 @@ fn masking_goes_on_at_any_offset() {
 // the codec for tools says what the connection says
 #[test]
 fn the_header_codec_drops_no_bit_but_the_one_that_does_not_exist() {
-    let header = |len| Header { fin: true, opcode: Opcode::Binary, mask: Some(KEY), len };
+    let header =
+        |len| Header { fin: true, rsv1: false, opcode: Opcode::Binary, mask: Some(KEY), len };
     for len in [0, 125, 126, 65_535, 65_536, (1 << 63) - 1] {
         assert_eq!(header(len).encode().as_ref(), wire::declare(BINARY, len));
     }

@@ -10,7 +10,9 @@ use common::wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, PONG, TEXT};
 use sansocket::{Buffer, CloseCode, Config, ConfigError, Connection, Prepared};
 use sansocket::{ProtocolError, SendError};
 
-const TOO_BIG: (Vec<Seen>, Option<ProtocolError>) = (vec![], Some(ProtocolError::MessageTooBig));
+fn too_big(len: u64, max: usize) -> (Vec<Seen>, Option<ProtocolError>) {
+    (vec![], Some(ProtocolError::MessageTooBig { len, max }))
+}
 
 // R-168, FR-06, FR-28, L-01, V17, V27: across all forms of the length
 #[test]
@@ -29,8 +31,9 @@ fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
                 header[..header.len() - 4].to_vec()
             }] {
                 let mut session = limited();
-                assert_eq!(session.feed(&whole), TOO_BIG, "{limit}");
-                assert_failed(&mut session, ProtocolError::MessageTooBig);
+                let failed = too_big(limit as u64 + 1, limit);
+                assert_eq!(session.feed(&whole), failed, "{limit}");
+                assert_failed(&mut session, failed.1.unwrap());
             }
         }
     }
@@ -52,8 +55,9 @@ fn fragments_together_may_be_as_large_as_the_limit_and_no_larger() {
                 assert_eq!(session.events(&wire::client(CONTINUATION, &vec![b'x'; *last])), all);
             } else {
                 let header = wire::declare(CONTINUATION, *last as u64 + 1);
-                assert_eq!(session.feed(&header[..2]), TOO_BIG);
-                assert_failed(&mut session, ProtocolError::MessageTooBig);
+                let failed = too_big(101, 100);
+                assert_eq!(session.feed(&header[..2]), failed);
+                assert_failed(&mut session, failed.1.unwrap());
             }
         }
     }
@@ -73,7 +77,7 @@ fn an_endless_message_ends_at_the_limit() {
             Some(error) => break error,
         }
     };
-    assert_eq!((taken, error), (994, ProtocolError::MessageTooBig));
+    assert_eq!((taken, Some(error)), (994, too_big(1001, 1000).1));
 }
 
 // V01, RE-10: lengths whose sum does not fit any integer
@@ -86,7 +90,7 @@ fn lengths_that_overflow_together_are_too_big() {
         assert_eq!(session.feed(&huge), (vec![], None));
         assert_eq!(session.feed(&[0; 1000]), (vec![], None));
     } else {
-        assert_eq!(session.feed(&huge), TOO_BIG);
+        assert_eq!(session.feed(&huge), too_big((1 << 63) + 2, usize::MAX));
     }
 }
 
@@ -94,7 +98,8 @@ fn lengths_that_overflow_together_are_too_big() {
 #[test]
 fn without_a_limit_the_largest_length_is_only_waited_for() {
     let mut session = Session::with(|config| config.max_message(usize::MAX));
-    let wanted = if usize::BITS == 64 { (vec![], None) } else { TOO_BIG };
+    let wanted =
+        if usize::BITS == 64 { (vec![], None) } else { too_big((1 << 63) - 1, usize::MAX) };
     assert_eq!(session.feed(&wire::declare(TEXT, (1 << 63) - 1)), wanted);
     assert!(session.input.space().len() <= 64 * 1024);
     assert!(session.input.capacity() <= 64 * 1024);
@@ -170,7 +175,7 @@ fn limits_are_monotone() {
         for limit in (2..200).chain([usize::MAX]) {
             let now = run(limit);
             assert!(now.0.starts_with(&before.0), "{bytes:x?} {limit}");
-            if before.1 != Some(ProtocolError::MessageTooBig) {
+            if !before.1.is_some_and(|error| error.is_limit()) {
                 assert_eq!(now, before);
             }
             before = now;
@@ -185,7 +190,6 @@ fn a_message_that_does_not_fit_the_queue_is_refused_whole() {
     let server = &mut session.connection;
     server.send(&[1; 500]).unwrap();
     assert_eq!(server.send(&[2; 500]), Err(SendError::QueueFull));
-    assert_eq!(server.send(&"x".repeat(10_000)), Err(SendError::QueueFull));
     assert_eq!(server.send_prepared(&Prepared::new(&[2; 500])), Err(SendError::QueueFull));
     server.send(&[3; 400]).unwrap();
     assert_eq!(server.ping(&[4; 125]), Err(SendError::QueueFull));
@@ -205,7 +209,11 @@ fn what_waits_does_not_exceed_the_queue_limit_but_by_the_header_of_a_first_messa
             loop {
                 let waiting = session.connection.pending().len();
                 let fits = if waiting == 0 { len <= limit } else { waiting + len + 14 <= limit };
-                let wanted = if fits { Ok(()) } else { Err(SendError::QueueFull) };
+                let wanted = match fits {
+                    true => Ok(()),
+                    false if len > limit => Err(SendError::MessageTooLarge { len, max: limit }),
+                    false => Err(SendError::QueueFull),
+                };
                 assert_eq!(session.connection.send(&vec![0; len]), wanted, "{waiting} of {limit}");
                 if !fits {
                     break;
@@ -222,8 +230,33 @@ fn the_largest_message_that_is_received_can_be_sent() {
     let largest = vec![1; 1 << 20];
     assert!(session.events(&wire::client(BINARY, &largest)) == [Seen::binary(&largest[..])]);
     session.connection.send(&largest).unwrap();
-    assert_eq!(session.connection.send(""), Err(SendError::QueueFull));
     assert!(session.output() == wire::server(BINARY, &largest));
+}
+
+// L-07: one read brings the end of the largest message and as many small ones as fit behind it
+#[test]
+fn the_echo_of_a_largest_message_leaves_room_for_the_answers_behind_it() {
+    let mut session = Session::new();
+    session.connection.send(&vec![1; 1 << 20]).unwrap();
+    // The largest read that there is, of the shortest messages that there are.
+    for _ in 0..65_536 / wire::client(TEXT, b"").len() {
+        session.connection.send("").unwrap();
+    }
+}
+
+// L-07: to wait for room would be in vain
+#[test]
+fn a_message_that_never_fits_the_queue_says_so() {
+    let mut session = Session::with(|config| config.max_queue(1000));
+    let never = Err(SendError::MessageTooLarge { len: 1001, max: 1000 });
+    for waiting in [0, 502] {
+        assert_eq!(session.connection.pending().len(), waiting);
+        assert_eq!(session.connection.send(&[2; 1001]), never);
+        assert_eq!(session.connection.send_prepared(&Prepared::new(&[2; 1001])), never);
+        if waiting == 0 {
+            session.connection.send(&[1; 498]).unwrap();
+        }
+    }
 }
 
 // FR-28: an unlimited queue does not overflow
@@ -265,7 +298,7 @@ fn limits_of_zero_are_refused_and_of_one_are_kept() {
     let (mut connection, mut input) = (Connection::server(tiny), Buffer::new());
     input.extend(&wire::client(BINARY, b"1"));
     assert!(connection.next_event(&mut input).unwrap().is_some());
-    assert_eq!(connection.send(b"12"), Err(SendError::QueueFull));
+    assert_eq!(connection.send(b"12"), Err(SendError::MessageTooLarge { len: 2, max: 1 }));
     assert_eq!(connection.send(b"1"), Ok(()));
     assert_eq!(connection.send(b""), Err(SendError::QueueFull));
 }
@@ -275,7 +308,7 @@ fn limits_of_zero_are_refused_and_of_one_are_kept() {
 fn half_a_character_counts() {
     let mut session = Session::with(|config| config.max_message(4));
     let image = [wire::client(TEXT & MORE, b"ab\xe2\x82"), wire::client(CONTINUATION, b"\xac")];
-    assert_eq!(session.feed(&image.concat()), TOO_BIG);
+    assert_eq!(session.feed(&image.concat()), too_big(5, 4));
 }
 
 // L-07: one message as large as the limit, whichever way it is sent
@@ -283,6 +316,7 @@ fn half_a_character_counts() {
 fn the_largest_prepared_message_fits() {
     let mut session = Session::with(|config| config.max_queue(100));
     let (fits, does_not) = (Prepared::new(&[0; 100]), Prepared::new(&[0; 101]));
-    assert_eq!(session.connection.send_prepared(&does_not), Err(SendError::QueueFull));
+    let refused = session.connection.send_prepared(&does_not);
+    assert_eq!(refused, Err(SendError::MessageTooLarge { len: 101, max: 100 }));
     assert_eq!(session.connection.send_prepared(&fits), Ok(()));
 }

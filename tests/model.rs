@@ -14,6 +14,7 @@ use sansocket::{CloseCode, ProtocolError, SendError};
 
 const MAX_MESSAGE: usize = 20_000;
 const MAX_QUEUE: usize = 30_000;
+const TOO_BIG: ProtocolError = ProtocolError::MessageTooBig { len: 1 << 40, max: MAX_MESSAGE };
 
 /// A peer that talks at random, a server, and the slow line between them.
 struct World {
@@ -106,11 +107,11 @@ impl World {
                     (b"\x83", ProtocolError::ReservedOpcode(3)),
                     (b"\x80", ProtocolError::UnexpectedContinuation),
                     (b"\x81\x05", ProtocolError::Unmasked),
-                    (b"\x82\xff\0\0\x01", ProtocolError::MessageTooBig),
+                    (b"\x82\xff\0\0\x01", TOO_BIG),
                     (b"\x01\x81\0\0\0\0\xff", ProtocolError::InvalidText),
                 ]);
                 self.line.extend(bytes);
-                if error == ProtocolError::MessageTooBig {
+                if error == TOO_BIG {
                     self.line.extend([0; 5]);
                 }
                 self.line.extend([0x55; 100]);
@@ -234,7 +235,8 @@ impl World {
         assert!(self.session.input.capacity() <= 2 * (MAX_MESSAGE + 150_000));
         let over = self.error.is_some() || matches!(self.seen.last(), Some(Seen::Close(..)));
         let all_written = connection.pending().is_empty();
-        assert_eq!(connection.is_finished(), over && self.closed && all_written);
+        assert_eq!(connection.wants_shutdown(), over && self.closed && all_written);
+        assert!(!connection.is_finished(), "it has not lingered");
     }
 
     fn check(&self) {

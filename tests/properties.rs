@@ -8,7 +8,7 @@ mod common;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sansocket::handshake::Request;
+use sansocket::handshake::{Acceptor, Request};
 use sansocket::{Buffer, Config, ProtocolError};
 
 use common::session::{Seen, Session};
@@ -53,7 +53,7 @@ fn texts() -> impl Strategy<Value = Vec<u8>> {
 fn request(bytes: &[u8]) -> Request {
     let mut input = Buffer::new();
     input.extend(bytes);
-    Request::parse(&mut input, Config::default()).unwrap().unwrap()
+    Acceptor::new(Config::default()).next(&mut input).unwrap().unwrap().upgrade().unwrap()
 }
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
@@ -109,7 +109,7 @@ proptest! {
             let (events, error) = session.feed(&frame);
             len += part;
             if len > limit {
-                prop_assert_eq!(error, Some(ProtocolError::MessageTooBig));
+                prop_assert_eq!(error, Some(ProtocolError::MessageTooBig { len: len as u64, max: limit }));
                 break;
             }
             let wanted = if i == last { vec![Seen::binary(vec![7; len])] } else { vec![] };

@@ -11,7 +11,7 @@
 mod heads;
 
 use heads::{Answer, with};
-use sansocket::handshake::{Request, Response, ResponseError as E};
+use sansocket::handshake::{Acceptor, Request, Response, ResponseError as E};
 use sansocket::{Buffer, Config};
 
 const ACCEPTANCE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -20,7 +20,7 @@ const ACCEPTANCE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket
 fn request(lines: &[&str]) -> Request {
     let mut input = Buffer::new();
     input.extend(&with(lines));
-    Request::parse(&mut input, Config::default()).unwrap().unwrap()
+    Acceptor::new(Config::default()).next(&mut input).unwrap().unwrap().upgrade().unwrap()
 }
 
 fn text(response: &Response) -> String {
@@ -389,6 +389,25 @@ fn no_content_has_no_length_and_takes_no_body() {
     assert_eq!(response.to_bytes(), b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
     let error = response.body("text/plain", "x").unwrap_err();
     assert_eq!(error, sansocket::handshake::ResponseError::NoBody);
+}
+
+// RFC 9110 §15.4.5: a length would be that of another response
+#[test]
+fn not_modified_has_no_length_and_takes_no_body() {
+    let response = Response::new(304).unwrap().header("ETag", "\"a\"").unwrap();
+    let wanted = b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\nETag: \"a\"\r\n\r\n";
+    assert_eq!(response.to_bytes(), wanted);
+    assert_eq!(response.body("text/plain", "x").unwrap_err(), E::NoBody);
+}
+
+// RFC 9110 §9.3.2
+#[test]
+fn a_response_is_a_head_and_a_body() {
+    let response = Response::new(404).unwrap().body("text/plain", "none").unwrap();
+    assert_eq!(response.body_bytes(), b"none");
+    let bytes = [&response.head_bytes()[..], b"none"].concat();
+    assert_eq!(response.to_bytes(), bytes);
+    assert_eq!(Response::new(200).unwrap().body_bytes(), b"");
 }
 
 #[test]

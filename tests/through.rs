@@ -81,7 +81,8 @@ fn a_writer_may_stop_anywhere() {
             } else {
                 session.connection.send_to(&mut writer, &payload).unwrap();
             }
-            assert_eq!((writer.taken.len(), writer.writes), (room, 1));
+            assert_eq!(writer.taken.len(), room);
+            assert!(writer.writes <= 2, "once until it stops");
             session.connection.send("after").unwrap();
             session.events(&wire::client(PING, b"overtakes"));
             let output = [writer.taken, session.output()].concat();
@@ -113,7 +114,7 @@ fn a_writer_that_fails_leaves_all_of_it() {
     struct Fails(Vec<io::Result<usize>>);
     impl Write for Fails {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            self.0.pop().unwrap()
+            self.0.pop().unwrap_or_else(|| Err(ErrorKind::WouldBlock.into()))
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
@@ -125,7 +126,8 @@ fn a_writer_that_fails_leaves_all_of_it() {
         connection.send_to(&mut Fails(vec![Err(kind.into())]), "message").unwrap();
         assert_eq!(connection.pending(), frame);
     }
-    for (claim, left) in [(0, 9), (1, 8), (8, 1), (9, 0), (10, 0), (usize::MAX, 0)] {
+    // A claim that cannot be true says nothing.
+    for (claim, left) in [(0, 9), (1, 8), (8, 1), (9, 0), (10, 9), (usize::MAX, 9)] {
         let mut connection = Connection::server(Config::default());
         let interrupted = Err(ErrorKind::Interrupted.into());
         connection.send_to(&mut Fails(vec![Ok(claim), interrupted]), "message").unwrap();
@@ -146,8 +148,7 @@ fn what_is_urgent_stays_so() {
         } else {
             session.connection.send_to(&mut writer, "last").unwrap();
         }
-        assert_eq!(writer.writes, 1);
-        let output = [writer.taken, session.output()].concat();
+        let output = writer.taken;
         let wanted = [
             wire::server(PONG, b"overtakes"),
             wire::server(BINARY, &[1; 2000]),
@@ -164,8 +165,9 @@ fn what_cannot_be_queued_is_not_written_either() {
     let mut connection = Connection::server(&config);
     let mut writer = Takes::new(usize::MAX);
     let (long, prepared) = ([0; 201], Prepared::new(&[0; 201]));
-    assert_eq!(connection.send_to(&mut writer, &long), Err(SendError::QueueFull));
-    assert_eq!(connection.send_prepared_to(&mut writer, &prepared), Err(SendError::QueueFull));
+    let too_large = Err(SendError::MessageTooLarge { len: 201, max: 200 });
+    assert_eq!(connection.send_to(&mut writer, &long), too_large);
+    assert_eq!(connection.send_prepared_to(&mut writer, &prepared), too_large);
     connection.send_to(&mut writer, &[0; 200]).unwrap();
     assert_eq!(writer.writes, 1);
 

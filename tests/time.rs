@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::session::{Seen, Session};
 use common::wire::{self, BINARY, CLOSE, MORE, PING, PONG, TEXT};
-use sansocket::{CloseCode, Disconnected, SendError, TimedOut};
+use sansocket::{CloseCode, SendError, TimedOut};
 
 const SECOND: Duration = Duration::from_secs(1);
 const INSTANT: Duration = Duration::from_nanos(1);
@@ -77,8 +77,10 @@ fn any_byte_breaks_the_silence() {
                 session.input.read_from(&mut &[byte][..]).unwrap();
             }
             session.events(b"");
+            session.output();
             assert_eq!(session.connection.tick(now), Ok(Some(now + 30 * SECOND)));
             assert_eq!(session.connection.tick(now + 30 * SECOND), Ok(Some(now + 60 * SECOND)));
+            session.output();
         }
         assert_eq!(session.connection.tick(now + 60 * SECOND), Err(TimedOut::Silence));
     }
@@ -123,9 +125,10 @@ fn a_clock_that_jumps_back_only_makes_deadlines_late() {
     session.connection.tick(later).unwrap();
     assert_eq!(session.connection.tick(start), Ok(Some(later + 30 * SECOND)));
     assert_eq!(session.connection.tick(later + 30 * SECOND), Ok(Some(later + 60 * SECOND)));
-    assert_eq!(session.connection.tick(start), Ok(Some(later + 60 * SECOND)));
     assert_eq!(session.output(), KEEPALIVE_PING);
+    assert_eq!(session.connection.tick(start), Ok(Some(later + 60 * SECOND)));
     session.connection.close(CloseCode::NORMAL, "").unwrap();
+    session.output();
     assert_eq!(session.connection.tick(later), Ok(Some(later + 10 * SECOND)));
     assert_eq!(session.connection.tick(start), Ok(Some(later + 10 * SECOND)));
     let timed_out = session.connection.tick(later + 10 * SECOND);
@@ -160,6 +163,7 @@ fn times_are_as_configured() {
         assert_eq!(session.connection.tick(ping), Ok(Some(ping + second)));
         assert_eq!(session.output(), KEEPALIVE_PING);
         session.connection.close(CloseCode::NORMAL, "").unwrap();
+        session.output();
         assert_eq!(session.connection.tick(ping), Ok(Some(ping + second)));
         assert_eq!(session.connection.tick(ping + second), Err(TimedOut::Close));
     }
@@ -174,14 +178,20 @@ fn without_keepalive_silence_is_no_fault() {
     assert_eq!(session.connection.tick(later), Ok(None));
     assert_eq!(session.output(), []);
     session.connection.close(CloseCode::NORMAL, "").unwrap();
+    session.output();
     assert_eq!(session.connection.tick(later), Ok(Some(later + 10 * SECOND)));
     assert_eq!(session.connection.tick(later + 10 * SECOND), Err(TimedOut::Close));
+}
+
+/// A server that waits for long if the peer takes nothing.
+fn patient() -> Session {
+    Session::with(|config| config.write_timeout(100_000 * SECOND))
 }
 
 // RE-05: before what waits, if nothing of it is written yet
 #[test]
 fn a_ping_overtakes_a_long_queue() {
-    let (mut session, start) = (Session::new(), Instant::now());
+    let (mut session, start) = (patient(), Instant::now());
     session.connection.send(&[1; 3000]).unwrap();
     session.connection.tick(start).unwrap();
     session.connection.tick(start + 30 * SECOND).unwrap();
@@ -192,7 +202,7 @@ fn a_ping_overtakes_a_long_queue() {
 // CL-05, RE-05: at a frame boundary, behind a pong, and one for all
 #[test]
 fn a_ping_into_a_queue_that_does_not_move_waits_alone() {
-    let (mut session, start) = (Session::new(), Instant::now());
+    let (mut session, start) = (patient(), Instant::now());
     session.connection.send(&[1; 3000]).unwrap();
     session.connection.send(&[2; 3000]).unwrap();
     let mut output = session.write(1);
@@ -220,12 +230,13 @@ fn a_peer_has_ten_seconds_to_answer_our_close() {
     session.connection.tick(start).unwrap();
     let closed = start + 29 * SECOND;
     session.connection.close(CloseCode::NORMAL, "").unwrap();
+    assert_eq!(session.output(), wire::failure(1000));
     let deadline = closed + 10 * SECOND;
     for now in [closed, closed + SECOND, deadline - INSTANT] {
         assert_eq!(session.connection.tick(now), Ok(Some(deadline)));
         assert!(!session.connection.is_finished());
     }
-    assert_eq!(session.output(), wire::failure(1000), "and no ping");
+    assert_eq!(session.output(), [], "no ping");
     for now in [deadline, deadline + 100 * SECOND, start] {
         assert_eq!(session.connection.tick(now), Err(TimedOut::Close));
         assert!(session.connection.is_finished());
@@ -258,12 +269,17 @@ fn a_close_that_cannot_be_written_is_given_up() {
         session.feed(&bytes);
         if bytes.is_empty() {
             session.connection.send("unwritten").unwrap();
-            assert_eq!(session.connection.eof(), Err(Disconnected { mid_message: false }));
+            assert!(!session.connection.eof().unwrap_err().mid_message);
         }
-        assert_eq!(session.connection.tick(start), Ok(Some(start + 10 * SECOND)));
+        assert_eq!(session.connection.tick(start), Ok(Some(start + 30 * SECOND)));
+        session.connection.sent(1);
+        let later = start + 20 * SECOND;
+        assert_eq!(session.connection.tick(later), Ok(Some(later + 30 * SECOND)));
         assert!(!session.connection.is_finished());
-        assert_eq!(session.connection.tick(start + 10 * SECOND), Err(TimedOut::Close));
-        assert!(session.connection.is_finished());
+        for now in [later + 30 * SECOND, start] {
+            assert_eq!(session.connection.tick(now), Err(TimedOut::Write));
+            assert!(session.connection.is_finished());
+        }
     }
 }
 
@@ -275,14 +291,17 @@ fn a_finished_connection_asks_for_no_tick() {
         session.connection.tick(start).unwrap();
         session.feed(&bytes);
         if bytes.is_empty() {
-            assert_eq!(session.connection.eof(), Err(Disconnected { mid_message: false }));
+            assert!(!session.connection.eof().unwrap_err().mid_message);
         }
         session.output();
-        for now in [start, start + 10 * SECOND, start + 100_000 * SECOND] {
+        let end = start + 2 * SECOND;
+        let lingering = if bytes.is_empty() { None } else { Some(end) };
+        assert_eq!(session.connection.tick(start), Ok(lingering));
+        for now in [end, start + 100_000 * SECOND, start] {
             assert_eq!(session.connection.tick(now), Ok(None));
+            assert!(session.connection.is_finished());
             assert_eq!(session.output(), []);
         }
-        assert!(session.connection.is_finished());
     }
 }
 
@@ -294,7 +313,9 @@ fn an_answer_within_the_close_timeout_ends_well() {
     session.output();
     session.connection.tick(start).unwrap();
     session.events(&wire::client(CLOSE, b"\x03\xe8"));
-    assert_eq!(session.connection.tick(start + 10 * SECOND), Ok(None));
+    let answered = start + 10 * SECOND;
+    assert_eq!(session.connection.tick(answered), Ok(Some(answered + 2 * SECOND)));
+    assert_eq!(session.connection.eof(), Ok(()));
     assert!(session.connection.is_finished());
 }
 

@@ -4,13 +4,16 @@
 
 mod common;
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Debug;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use common::session::Session;
 use common::wire::{self, BINARY, MORE, TEXT};
-use sansocket::{Buffer, CloseCode, Config, ConfigError, Connection, Disconnected, Event, Message};
-use sansocket::{Prepared, ProtocolError, SendError, TimedOut};
+use sansocket::{Buffer, CloseCode, Config, ConfigError, Connection, Event, Message, OwnedMessage};
+use sansocket::{Prepared, ProtocolError, SendError};
 
 // RE-09: what the compiler sees is so at once
 #[test]
@@ -22,6 +25,8 @@ fn types_may_go_to_other_threads() {
     check::<Config>();
     check::<CloseCode>();
     check::<Event<'static>>();
+    check::<OwnedMessage>();
+    check::<sansocket::Error>();
 }
 
 // RE-09
@@ -35,13 +40,87 @@ fn errors_are_errors_that_may_go_anywhere() {
     check(ProtocolError::ReservedBit, "a reserved bit is set");
     check(SendError::Closed, "the connection is closing or closed");
     check(SendError::QueueFull, "the output queue is full");
-    check(SendError::TooLong, "a control frame cannot carry that much");
+    let never = SendError::MessageTooLarge { len: 11, max: 10 };
+    check(never, "the message of 11 bytes is larger than the output queue of 10");
+    check(SendError::TooLong, "a ping carries at most 125 bytes");
     check(SendError::ClientOnlyCode, "a server does not close with 1010");
-    check(TimedOut::Silence, "the peer fell silent");
-    check(TimedOut::Close, "the closing handshake took too long");
-    check(Disconnected { mid_message: true }, "the connection ended without a Close frame");
+    check(sansocket::TimedOut::Silence, "the peer fell silent");
+    check(sansocket::TimedOut::Close, "the closing handshake took too long");
+    let disconnected = Connection::server(Config::default()).eof().unwrap_err();
+    check(disconnected, "the connection ended without a Close frame");
     check(ConfigError::Zero("max_message"), "max_message must not be zero");
     check(ConfigError::Time("close_timeout"), "close_timeout must be between 1 ms and 49 days");
+}
+
+// RE-09: a limit is not the protocol, and a handler's error is its own
+#[test]
+fn errors_of_a_socket_name_the_fault() {
+    let too_big = ProtocolError::MessageTooBig { len: 11, max: 10 };
+    let rows: [(sansocket::Error, &str); 5] = [
+        (
+            ProtocolError::Unmasked.into(),
+            "the peer broke the protocol: a frame from the client is not masked",
+        ),
+        (
+            too_big.into(),
+            "the peer exceeded a limit: the message of 11 bytes, or more, is larger than the limit of 10",
+        ),
+        (
+            ProtocolError::TooManyEmptyFragments.into(),
+            "the peer exceeded a limit: too many empty fragments",
+        ),
+        (sansocket::Error::Handler("seven".into()), "seven"),
+        (SendError::Closed.into(), "the connection is closing or closed"),
+    ];
+    for (error, text) in rows {
+        assert_eq!(error.to_string(), text);
+    }
+    let handler = sansocket::Error::Handler(Box::new(sansocket::Error::from(SendError::Closed)));
+    assert!(handler.source().is_none(), "the error is shown itself, not as a cause");
+}
+
+// RE-09: a log that is read has no line for each peer that leaves
+#[test]
+fn peers_that_merely_leave_are_disconnects() {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData};
+    use std::io::ErrorKind::{NotConnected, OutOfMemory, PermissionDenied, UnexpectedEof};
+    let io = |kind| sansocket::Error::from(std::io::Error::from(kind));
+    let eof = |bytes: &[u8]| {
+        let mut session = Session::new();
+        session.events(bytes);
+        sansocket::Error::from(session.connection.eof().unwrap_err())
+    };
+    let ordinary = [
+        eof(b""),
+        eof(&[TEXT]),
+        sansocket::TimedOut::Silence.into(),
+        sansocket::TimedOut::Close.into(),
+        sansocket::TimedOut::Handshake.into(),
+        SendError::Closed.into(),
+        io(ConnectionReset),
+        io(ConnectionAborted),
+        io(BrokenPipe),
+        io(NotConnected),
+        io(UnexpectedEof),
+        io(std::io::ErrorKind::TimedOut),
+    ];
+    let worth_a_line = [
+        sansocket::TimedOut::Write.into(),
+        SendError::QueueFull.into(),
+        SendError::MessageTooLarge { len: 2, max: 1 }.into(),
+        ProtocolError::InvalidText.into(),
+        sansocket::handshake::HandshakeError::Malformed.into(),
+        sansocket::Error::Handler("broken pipe".into()),
+        io(PermissionDenied),
+        io(OutOfMemory),
+        io(InvalidData),
+    ];
+    for error in ordinary {
+        assert!(error.is_disconnect(), "{error:?}");
+    }
+    for error in worth_a_line {
+        assert!(!error.is_disconnect(), "{error:?}");
+    }
 }
 
 // RE-08: lengths are no secret, bytes are
@@ -65,6 +144,10 @@ fn a_prepared_message_is_encoded_once() {
     let prepared = Prepared::new(&bytes);
     assert_eq!(prepared.frame(), wire::server(BINARY, &bytes));
     assert_eq!(Prepared::new("é").frame(), wire::server(TEXT, "é".as_bytes()));
+    let message = Message::from("é");
+    assert_eq!(Prepared::from(message).message(), message);
+    assert_eq!(prepared.message(), Message::Binary(&bytes));
+    assert!(prepared.len() == 256 && !prepared.is_empty() && Prepared::new("").is_empty());
     let clone = prepared.clone();
     assert!(std::ptr::eq(clone.frame(), prepared.frame()));
 }
@@ -78,8 +161,61 @@ fn messages_are_made_from_what_is_at_hand() {
     assert_eq!(Message::from(&vector), Message::Binary(&[1, 2]));
     assert_eq!(Message::from(&vector[..]), Message::Binary(&[1, 2]));
     assert_eq!(Message::from(&[1, 2]), Message::Binary(&[1, 2]));
+    let (text, bytes): (Box<str>, Box<[u8]>) = ("é".into(), [1, 2].into());
+    let (arc, arc_bytes): (Arc<str>, Arc<[u8]>) = ("é".into(), [1, 2].into());
+    let (rc, rc_bytes): (Rc<str>, Rc<[u8]>) = ("é".into(), [1, 2].into());
+    let (cow, cow_bytes) = (Cow::from("é"), Cow::from(&[1, 2][..]));
+    let texts: [Message<'_>; 4] = [(&text).into(), (&arc).into(), (&rc).into(), (&cow).into()];
+    let binaries: [Message<'_>; 4] =
+        [(&bytes).into(), (&arc_bytes).into(), (&rc_bytes).into(), (&cow_bytes).into()];
+    assert_eq!(texts, [Message::Text("é"); 4]);
+    assert_eq!(binaries, [Message::Binary(&[1, 2]); 4]);
     assert_eq!(Message::Text("é").as_bytes(), "é".as_bytes());
     assert_eq!(Message::Binary(&[1, 2]).as_bytes(), [1, 2]);
+}
+
+// text and bytes stay apart
+#[test]
+fn messages_are_looked_at_and_compared() {
+    let (text, binary) = (Message::Text("é"), Message::Binary("é".as_bytes()));
+    assert!(text == "é" && text == *"é" && text != "e" && binary != "é");
+    let bytes = "é".as_bytes();
+    assert!(binary == bytes && binary == *bytes && binary == [0xc3, 0xa9] && text != bytes);
+    assert!(binary == b"\xc3\xa9" && binary != [0xc3] && text != [0xc3, 0xa9] && text != binary);
+    assert_eq!((text.as_text(), binary.as_text()), (Some("é"), None));
+    assert!(text.is_text() && !text.is_binary() && binary.is_binary() && !binary.is_text());
+    assert!(text.len() == 2 && binary.len() == 2 && !text.is_empty() && !binary.is_empty());
+    assert!(Message::Text("").is_empty() && Message::Binary(&[]).is_empty());
+    assert_eq!((Vec::from(text), Vec::from(binary)), (bytes.to_vec(), bytes.to_vec()));
+    assert_eq!(
+        format!("{text}|{text:>3}|{binary}|{}", Message::Binary(b"x")),
+        "é|  é|2 bytes|1 byte"
+    );
+}
+
+// an owned message is the same message
+#[test]
+fn messages_outlive_their_buffer() {
+    for message in [Message::Text("é"), Message::Binary(&[1, 2]), Message::Text("")] {
+        let owned = message.into_owned();
+        assert_eq!(owned, message);
+        assert_eq!(message, owned);
+        assert_eq!(owned.as_message(), message);
+        assert_eq!(Message::from(&owned), message);
+        assert_eq!(OwnedMessage::from(message), owned.clone());
+        assert_eq!(owned.to_string(), message.to_string());
+        assert_eq!(Vec::from(owned), message.as_bytes());
+    }
+    let text = OwnedMessage::Text("a".to_owned());
+    assert_eq!([OwnedMessage::from("a"), OwnedMessage::from("a".to_owned())], [text.clone(), text]);
+    let binary = OwnedMessage::Binary(vec![97]);
+    assert_eq!(
+        [OwnedMessage::from(&b"a"[..]), OwnedMessage::from(vec![97])],
+        [binary.clone(), binary]
+    );
+    let mut connection = Connection::server(Config::default());
+    connection.send(&OwnedMessage::from("a")).unwrap();
+    assert_eq!(connection.pending(), wire::server(TEXT, b"a"));
 }
 
 // codes compare and print as their numbers

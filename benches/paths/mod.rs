@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::io::{self, Read};
 
 use sansocket::frame::{self, Header, Opcode};
-use sansocket::handshake::Request;
+use sansocket::handshake::Acceptor;
 use sansocket::{Buffer, Config, Connection, Event, Message, Prepared};
 
 pub type Path = fn(u64);
@@ -82,7 +82,8 @@ fn mask(n: u64) {
 }
 
 fn decode_header(n: u64) {
-    let header = Header { fin: true, opcode: Opcode::Text, mask: Some([1, 2, 3, 4]), len: 300 };
+    let header =
+        Header { fin: true, rsv1: false, opcode: Opcode::Text, mask: Some([1, 2, 3, 4]), len: 300 };
     let bytes = header.encode();
     for _ in 0..n {
         black_box(Header::decode(black_box(bytes.as_ref()))).unwrap();
@@ -90,7 +91,7 @@ fn decode_header(n: u64) {
 }
 
 fn encode_header(n: u64) {
-    let header = Header { fin: true, opcode: Opcode::Text, mask: None, len: 300 };
+    let header = Header { fin: true, rsv1: false, opcode: Opcode::Text, mask: None, len: 300 };
     for _ in 0..n {
         black_box(black_box(&header).encode());
     }
@@ -117,7 +118,7 @@ fn handshake(n: u64) {
     let mut input = Buffer::new();
     for _ in 0..n {
         input.extend(black_box(head));
-        let request = Request::parse(&mut input, &config).unwrap().unwrap();
+        let request = Acceptor::new(&config).next(&mut input).unwrap().unwrap().upgrade().unwrap();
         black_box(request.accept().to_bytes());
     }
 }
@@ -136,13 +137,13 @@ fn long_head(n: u64, len: usize, name: &str, fill: &str) {
     let head = format!("{request}{name}{}\r\n\r\n", &value[..room]);
     let config = Config::default();
     for _ in 0..n {
-        let mut input = Buffer::new();
+        let (mut input, mut acceptor) = (Buffer::new(), Acceptor::new(&config));
         let pieces = head.as_bytes().chunks(step.min(len));
         let (last, requests) = (
             pieces.len() - 1,
             pieces.map(|piece| {
                 input.extend(piece);
-                Request::parse(&mut input, &config).unwrap()
+                acceptor.next(&mut input).unwrap()
             }),
         );
         assert_eq!(requests.take_while(Option::is_none).count(), last);
@@ -206,7 +207,7 @@ impl Read for TapeReader<'_> {
 
 fn masked(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let key = [0x37, 0xfa, 0x21, 0x3d];
-    let header = Header { fin, opcode, mask: Some(key), len: payload.len() as u64 };
+    let header = Header { fin, rsv1: false, opcode, mask: Some(key), len: payload.len() as u64 };
     let mut frame = header.encode().as_ref().to_vec();
     let start = frame.len();
     frame.extend(payload);

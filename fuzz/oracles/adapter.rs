@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sansocket::net::{self, Receiver, Sender, Transport};
-use sansocket::{Buffer, CloseCode, Config, Disconnected, Error, Prepared, SendError};
+use sansocket::{Buffer, CloseCode, Config, Error, Prepared, SendError};
 
 use super::reader::Reader;
 use super::reference::{self, End, Reading, Seen};
@@ -248,7 +248,7 @@ impl Session {
             (End::Closed, None) => assert_eq!(close.as_ref(), reading.events.last().map(|e| &e.1)),
             (End::Failed(_, fault), Some(Error::Protocol(said))) => assert_eq!(said, fault),
             (End::Open { mid_message }, Some(Error::Disconnected(aborted))) => {
-                assert_eq!(*aborted, Disconnected { mid_message: *mid_message });
+                assert_eq!(aborted.mid_message, *mid_message);
             }
             (End::Open { .. }, Some(Error::Io(_))) => assert!(state.hurt),
             (End::Open { .. }, _) => assert!(timed_out),

@@ -1,16 +1,16 @@
 //! What is made of a request, and read back: see `handshake`.
 
-use sansocket::handshake::{HandshakeError, Request, Response, ResponseError};
+use sansocket::handshake::{HandshakeError, Incoming, Request, Response, ResponseError};
 
 use super::reader::Reader;
 use super::{rules, sha1};
 
 /// Makes a response of what became of the request.
-pub fn respond(parsed: &Result<Option<Request>, HandshakeError>, answer: &mut Reader<'_>) {
+pub fn respond(parsed: &Result<Option<Incoming>, HandshakeError>, answer: &mut Reader<'_>) {
     let kind = answer.byte();
     match parsed {
         Ok(None) => {}
-        Ok(Some(request)) if kind & 1 == 0 => {
+        Ok(Some(Incoming::Upgrade(request))) if kind & 1 == 0 => {
             let key = std::str::from_utf8(request.header("Sec-WebSocket-Key").unwrap()).unwrap();
             let response = request.accept();
             let wanted = [
@@ -21,15 +21,25 @@ pub fn respond(parsed: &Result<Option<Request>, HandshakeError>, answer: &mut Re
             assert!(response.headers().eq(wanted));
             fill(choose(response, request, answer), 3, b"", answer);
         }
-        Ok(Some(request)) => with_status(|status| request.reject(status), 300, answer),
-        Err(HandshakeError::NotWebSocket(_)) if kind & 1 != 0 => {
-            with_status(Response::new, 200, answer);
+        Ok(Some(Incoming::Upgrade(request))) => {
+            with_status(|status| request.reject(status), 300, answer)
+        }
+        Ok(Some(Incoming::Http(_))) if kind & 1 != 0 => with_status(Response::new, 200, answer),
+        Ok(Some(http @ Incoming::Http(head))) => {
+            let error = http.clone().upgrade().unwrap_err();
+            let why = match (head.version(), head.method()) {
+                ((1, 1), "GET") => "Upgrade",
+                ((1, 1), _) => "Method",
+                _ => "HttpVersion",
+            };
+            assert_eq!(format!("{error:?}"), why);
+            respond(&Err(error), answer);
         }
         Err(error) => {
             let response = error.response();
             assert_eq!(response.status(), status(error));
             let body = match error {
-                HandshakeError::NotWebSocket(head) if head.method() == "HEAD" => String::new(),
+                HandshakeError::Origin { .. } => "pages of this origin may not connect\n".into(),
                 _ => format!("{error}\n"),
             };
             assert!(response.headers().eq(headers(error, &body)), "{response:?}");
@@ -58,7 +68,7 @@ fn headers(error: &HandshakeError, body: &str) -> Vec<(&'static str, &'static st
     if status == 405 {
         headers.push(("Allow", "GET"));
     }
-    if matches!(error, NotWebSocket(_) | MissingVersion | UnsupportedVersion) {
+    if matches!(error, Upgrade | MissingVersion | UnsupportedVersion) {
         headers.push(("Sec-WebSocket-Version", "13"));
     }
     headers
@@ -186,6 +196,7 @@ fn text(answer: &mut Reader<'_>) -> String {
 
 fn assert_read_back(response: &Response, added: &[(String, String)], body: &[u8], fixed: usize) {
     let bytes = response.to_bytes();
+    assert_eq!([response.head_bytes(), response.body_bytes().to_vec()].concat(), bytes);
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     let (status, mut headers) = response_head(&bytes[..end]);
     assert_eq!(status, response.status());
@@ -210,9 +221,9 @@ fn assert_read_back(response: &Response, added: &[(String, String)], body: &[u8]
     assert!(headers[fixed..].iter().copied().eq(added));
 }
 
-/// RFC 9110 §15.2, §15.3.5.
+/// RFC 9110 §15.2, §15.3.5, §15.4.5.
 fn has_body(status: u16) -> bool {
-    !matches!(status, 101 | 204)
+    !matches!(status, 101 | 204 | 304)
 }
 
 /// Status and headers, of a response without a byte that should not be there (RFC 9112 §4, §5).
@@ -237,14 +248,12 @@ fn status(error: &HandshakeError) -> u16 {
     use HandshakeError::*;
 
     match error {
-        NotWebSocket(head) if head.version() != (1, 1) => 505,
-        NotWebSocket(head) if head.method() != "GET" => 405,
-        NotWebSocket(_) | UnsupportedVersion => 426,
+        Upgrade | UnsupportedVersion => 426,
         TargetTooLong => 414,
         HeadTooLarge => 431,
         HttpVersion => 505,
         Method => 405,
-        Origin => 403,
+        Origin { .. } => 403,
         _ => 400,
     }
 }

@@ -10,16 +10,15 @@
 //! * events are those of a plain reading of the RFC; a Close of the peer is answered in kind, a fault
 //!   with its code;
 //! * pings fall due, and deadlines pass, at the tick and with the next tick that the model says;
-//! * it is finished when both sides have said the last word and nothing is pending, or after a timeout;
+//! * our side is to be ended when both have said the last word and nothing is pending; it is finished when the
+//!   peer has ended its side too, after the linger time, or after a timeout;
 //! * a message that goes past the queue is one among the others, wherever the writer stops;
 //! * lending and reclaiming the queue changes nothing.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sansocket::{
-    Buffer, CloseCode, Config, Connection, Disconnected, Prepared, SendError, TimedOut,
-};
+use sansocket::{Buffer, CloseCode, Config, Connection, Prepared, SendError, TimedOut};
 
 use super::reader::Reader;
 use super::reference::{self, End, Reading, Seen};
@@ -34,6 +33,8 @@ const LONG: usize = 200_000;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 const PING_AFTER: Duration = Duration::from_secs(30);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(20);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(25);
+const LINGER: Duration = Duration::from_secs(3);
 
 pub fn check(data: &[u8]) {
     let mut reader = Reader::new(data);
@@ -63,7 +64,9 @@ impl Session {
         let config = Config::builder()
             .max_message(MAX_MESSAGE)
             .max_queue(max_queue)
-            .close_timeout(CLOSE_TIMEOUT);
+            .close_timeout(CLOSE_TIMEOUT)
+            .write_timeout(WRITE_TIMEOUT)
+            .linger(LINGER);
         let config = match keepalive {
             true => config.keepalive(PING_AFTER, GIVE_UP_AFTER),
             false => config.no_keepalive(),
@@ -149,6 +152,7 @@ impl Session {
         let written = before - writer.len();
         self.model.command(Frame { first, payload }, result, idle);
         self.model.wrote(&room[..written]);
+        self.model.moved |= written > 0;
     }
 
     /// Never without a payload: those are the keepalive's.
@@ -171,12 +175,12 @@ impl Session {
         let reason = "é".repeat(reader.below(70));
         let result = self.connection.close(code, &reason);
         match result {
-            Err(SendError::TooLong) => assert!(reason.len() > 123),
             Err(SendError::ClientOnlyCode) => assert!(!self.client && u16::from(code) == 1010),
             _ => {
-                assert!(result.is_ok() && reason.len() <= 123);
-                assert!(self.client || u16::from(code) != 1010);
-                self.model.close(&[&u16::from(code).to_be_bytes(), reason.as_bytes()].concat());
+                assert!(result.is_ok() && (self.client || u16::from(code) != 1010));
+                // 61 of these characters fit.
+                let reason = &reason.as_bytes()[..reason.len().min(122)];
+                self.model.close(&[&u16::from(code).to_be_bytes(), reason].concat());
             }
         }
     }
@@ -187,6 +191,7 @@ impl Session {
             let pending = self.connection.pending();
             let now = pending.len().min(most);
             self.model.wrote(&pending[..now]);
+            self.model.moved = true;
             self.connection.sent(now);
             most -= now;
         }
@@ -226,13 +231,15 @@ impl Session {
     fn eof(&mut self) {
         self.events(usize::MAX);
         let wanted = self.model.eof();
-        assert_eq!(self.connection.eof(), wanted);
+        assert_eq!(self.connection.eof().map_err(|disconnected| disconnected.mid_message), wanted);
     }
 
     fn check(&mut self) {
         let idle = self.connection.pending().is_empty();
         self.model.check(idle);
         assert_eq!(self.connection.is_finished(), self.model.is_finished(idle));
+        let said_all = self.model.heard_last_word && self.model.timed_out.is_none() && idle;
+        assert_eq!(self.connection.wants_shutdown(), said_all && !self.client);
     }
 }
 
@@ -275,6 +282,14 @@ struct Model {
     silent_since: Option<Instant>,
     pinged: Option<Instant>,
     closing_since: Option<Instant>,
+    /// Something was written since the last tick.
+    moved: bool,
+    stalled_since: Option<Instant>,
+    lingering_since: Option<Instant>,
+    lingered: bool,
+    ended: bool,
+    /// The peer's Close, or its fault, was seen.
+    heard_last_word: bool,
     timed_out: Option<TimedOut>,
 }
 
@@ -306,6 +321,12 @@ impl Model {
             silent_since: None,
             pinged: None,
             closing_since: None,
+            moved: false,
+            stalled_since: None,
+            lingering_since: None,
+            lingered: false,
+            ended: false,
+            heard_last_word: false,
             timed_out: None,
         }
     }
@@ -317,7 +338,7 @@ impl Model {
     fn feed(&mut self, bytes: &[u8]) {
         self.fed.extend(bytes);
         self.reading = reference::read(&self.fed, !self.is_client(), MAX_MESSAGE);
-        self.news = true;
+        self.news |= !bytes.is_empty();
     }
 
     fn event(&mut self, event: Seen, idle: bool) {
@@ -340,6 +361,7 @@ impl Model {
             }
             Seen::Close { code, reason, .. } => {
                 self.heard_out = true;
+                self.heard_last_word = true;
                 let code = code.map(u16::to_be_bytes);
                 let body = code.map_or(vec![], |code| [&code, reason.as_bytes()].concat());
                 self.close(&body);
@@ -358,6 +380,7 @@ impl Model {
         let reading = &self.reading;
         assert_eq!((self.seen, reading.error()), (reading.events.len(), Some(error)));
         self.heard_out = true;
+        self.heard_last_word = true;
         self.close(&u16::from(error.close_code()).to_be_bytes());
     }
 
@@ -378,8 +401,13 @@ impl Model {
                 assert!(alone || self.waiting() <= self.max_queue, "{} wait", self.waiting());
             }
             Err(SendError::Closed) => assert!(self.closed),
+            Err(SendError::MessageTooLarge { len: said, max }) => {
+                assert!(!self.closed && len > max);
+                assert_eq!((said, max), (len, self.max_queue));
+            }
             Err(error) => {
                 assert_eq!(error, SendError::QueueFull);
+                assert!(len <= self.max_queue);
                 // Pongs in the queue take room too: up to a short queue and one more.
                 let pongs = SHORT_QUEUE + 139;
                 let pings = 6 * (self.due_pings - self.written_pings);
@@ -468,8 +496,43 @@ impl Model {
             return Ok(None);
         }
         let over = |since: Instant, time| now.saturating_duration_since(since) >= time;
+        // Our Close is written when nothing but pongs is left in front of nothing.
+        let close_written = self.closed && !self.queue.iter().any(|frame| frame.first != PONG);
+        if close_written {
+            self.closing_since.get_or_insert(now);
+        }
+        if std::mem::take(&mut self.moved) || idle {
+            self.stalled_since = None;
+        }
+        let mut write = None;
+        if !idle {
+            let since = *self.stalled_since.get_or_insert(now);
+            if over(since, WRITE_TIMEOUT) {
+                return Err(self.time_out(TimedOut::Write));
+            }
+            write = Some(since + WRITE_TIMEOUT);
+        }
+        let read = self.next_read_tick(now, idle)?;
+        Ok(match (read, write) {
+            (Some(read), Some(write)) => Some(read.min(write)),
+            (read, write) => read.or(write),
+        })
+    }
+
+    fn next_read_tick(&mut self, now: Instant, idle: bool) -> Result<Option<Instant>, TimedOut> {
+        let over = |since: Instant, time| now.saturating_duration_since(since) >= time;
+        if self.heard_out {
+            if !idle {
+                return Ok(None);
+            }
+            let since = *self.lingering_since.get_or_insert(now);
+            self.lingered = over(since, LINGER);
+            return Ok((!self.lingered).then_some(since + LINGER));
+        }
         if self.closed {
-            let since = *self.closing_since.get_or_insert(now);
+            let Some(since) = self.closing_since else {
+                return Ok(None);
+            };
             return match over(since, CLOSE_TIMEOUT) {
                 true => Err(self.time_out(TimedOut::Close)),
                 false => Ok(Some(since + CLOSE_TIMEOUT)),
@@ -503,12 +566,14 @@ impl Model {
         timed_out
     }
 
-    fn eof(&mut self) -> Result<(), Disconnected> {
+    /// An error says whether something was under way.
+    fn eof(&mut self) -> Result<(), bool> {
         self.closed = true;
+        self.ended = true;
         match std::mem::replace(&mut self.heard_out, true) {
             true => Ok(()),
             false => match &self.reading.end {
-                End::Open { mid_message } => Err(Disconnected { mid_message: *mid_message }),
+                End::Open { mid_message } => Err(*mid_message),
                 end => panic!("{end:?}"),
             },
         }
@@ -523,7 +588,10 @@ impl Model {
     }
 
     fn check(&mut self, idle: bool) {
-        if idle {
+        if self.timed_out == Some(TimedOut::Write) {
+            // Half a frame may be out: nothing follows it.
+            assert!(idle);
+        } else if idle {
             assert!(self.is_idle(), "something was forgotten");
             self.pings.clear();
             // Some fell due while another waited already: one for all.
@@ -535,6 +603,6 @@ impl Model {
     }
 
     fn is_finished(&self, idle: bool) -> bool {
-        self.timed_out.is_some() || self.heard_out && self.closed && idle
+        self.timed_out.is_some() || self.lingered || self.ended && idle
     }
 }

@@ -48,10 +48,10 @@ pub fn check(data: &[u8]) {
     }
     assert_eq!(outcome.error, reading.error());
     let wanted = match reading.end {
-        End::Open { mid_message } => Err(Disconnected { mid_message }),
+        End::Open { mid_message } => Err(mid_message),
         End::Closed | End::Failed(..) => Ok(()),
     };
-    assert_eq!(outcome.eof, wanted);
+    assert_eq!(outcome.eof.map_err(|disconnected| disconnected.mid_message), wanted);
     assert_eq!(outcome.events, reading.into_events());
 }
 
@@ -194,7 +194,7 @@ impl<'s> Session<'s> {
         }
         self.write();
         assert_eq!(self.peer.frames.len(), written);
-        assert!(self.peer.closed && self.connection.is_finished());
+        assert!(self.peer.closed && self.connection.is_closed());
         assert!(self.connection.send("late").is_err());
     }
 }

@@ -4,11 +4,11 @@
 //! * a request is accepted, handed over as plain HTTP, refused for a reason, or incomplete exactly as
 //!   an independent checker says (`rules`), after the same byte, with the same fields; what
 //!   follows an accepted or plain head stays, and after a refusal nothing does;
-//! * `Request::new` of the fields agrees with `Request::parse` of the bytes;
+//! * `Request::new` of the fields agrees with the `Acceptor` of the bytes;
 //! * every response reads back, with a parser of our own, as just what was put into it: no more
 //!   headers, no other body; 101 is the status of all acceptances and of nothing else.
 
-use sansocket::handshake::{HandshakeError, Head, Request, accept_key};
+use sansocket::handshake::{Acceptor, HandshakeError, Head, Incoming, Request, accept_key};
 use sansocket::{Buffer, Config, Origins};
 
 use super::answers::respond;
@@ -118,9 +118,9 @@ fn key(reader: &mut Reader<'_>) {
     assert_eq!(accept_key(&text), sha1::accept_key(&text));
 }
 
-type Parsed = Result<Option<Request>, HandshakeError>;
+type Parsed = Result<Option<Incoming>, HandshakeError>;
 
-fn elsewhere(fields: &Fields, config: &Config) -> Result<Request, HandshakeError> {
+fn elsewhere(fields: &Fields, config: &Config) -> Result<Incoming, HandshakeError> {
     let headers = fields.headers.iter().map(|(name, value)| (&**name, &**value));
     Request::new(&fields.method, &fields.target, fields.version, headers, config)
 }
@@ -171,18 +171,28 @@ impl Run {
         config: &Config,
     ) -> Self {
         let (mut parsed, mut between) = (Ok(None), (0, 0));
+        let mut acceptor = Acceptor::new(config);
         while matches!(parsed, Ok(None)) {
             let Some((n, piece)) = steps.next() else {
                 break;
             };
             take(input, piece);
             between = (between.1, between.1 + n);
-            parsed = Request::parse(&mut *input, config);
+            parsed = acceptor.next(input);
         }
-        if matches!(parsed, Ok(_) | Err(HandshakeError::NotWebSocket(_))) {
-            steps.for_each(|(_, piece)| take(input, piece));
-        } else {
-            assert!(input.is_empty(), "a refusal leaves nothing to be read as frames");
+        match &parsed {
+            Ok(_) => steps.for_each(|(_, piece)| take(input, piece)),
+            Err(error) => {
+                assert!(input.is_empty(), "a refusal leaves nothing to be read as frames");
+                let response = error.response();
+                let pending = acceptor.pending();
+                assert!(pending == response.to_bytes() || pending == response.head_bytes());
+                // All that follows is discarded, and changes nothing.
+                steps.for_each(|(_, piece)| take(input, piece));
+                let again = acceptor.next(input).unwrap_err();
+                assert_eq!(format!("{again:?}"), format!("{error:?}"));
+                assert!(input.is_empty());
+            }
         }
         Self { parsed, between, unread: input.unread().to_vec() }
     }
@@ -207,11 +217,14 @@ fn compare(verdict: &Verdict, after: usize, image: &[u8], run: &Run) {
 fn compare_parsed(verdict: &Verdict, parsed: &Parsed) {
     match (verdict, parsed) {
         (Verdict::Incomplete, Ok(None)) => {}
-        (Verdict::Accepted(wanted), Ok(Some(request))) => assert_head(request, wanted),
-        (Verdict::Plain(wanted), Err(HandshakeError::NotWebSocket(head))) => {
-            assert_head(head, wanted);
+        (Verdict::Accepted(wanted), Ok(Some(Incoming::Upgrade(request)))) => {
+            assert_head(request, wanted);
         }
-        (Verdict::Refused(why), Err(error)) => assert_eq!(format!("{error:?}"), *why),
+        (Verdict::Plain(wanted), Ok(Some(Incoming::Http(head)))) => assert_head(head, wanted),
+        (Verdict::Refused(why), Err(error)) => {
+            // An origin is named with its variant.
+            assert_eq!(format!("{error:?}").split(' ').next(), Some(*why));
+        }
         _ => panic!("{parsed:?} and not {verdict:?}"),
     }
 }
@@ -225,11 +238,13 @@ fn assert_head(head: &Head, wanted: &Fields) {
 
 /// A closer look at what was accepted.
 fn look(verdict: &Verdict, parsed: &Parsed) {
-    let (Verdict::Accepted(wanted), Ok(Some(request))) = (verdict, parsed) else {
+    let (Verdict::Accepted(wanted), Ok(Some(Incoming::Upgrade(request)))) = (verdict, parsed)
+    else {
         return;
     };
     assert_eq!((request.path(), request.query()), wanted.resource());
     assert_eq!(request.origin(), wanted.all("Origin").first().copied());
+    assert_eq!(request.host().map(str::as_bytes), Some(wanted.host()));
     let offered = wanted.all("Sec-WebSocket-Protocol");
     assert!(request.subprotocols().map(str::as_bytes).eq(rules::members(&offered)));
     for (name, _) in &wanted.headers {

@@ -48,10 +48,11 @@ fn table(bytes: &[u8]) -> Option<(usize, Result<Header, ProtocolError>)> {
         10 => Some(Opcode::Pong),
         _ => None,
     };
-    let fin = first & 0x80 != 0;
+    let (fin, rsv1) = (first & 0x80 != 0, first & 0x40 != 0);
     let control = first & 8 != 0;
     let fault = match opcode {
-        _ if first & 0x70 != 0 => ReservedBit,
+        _ if first & 0x30 != 0 => ReservedBit,
+        _ if rsv1 && first & 0xf > 2 => ReservedBit,
         None => ReservedOpcode(first & 0xf),
         Some(_) if control && !fin => FragmentedControl,
         Some(opcode) => {
@@ -72,7 +73,7 @@ fn table(bytes: &[u8]) -> Option<(usize, Result<Header, ProtocolError>)> {
                 0 => (at, None),
                 _ => (at + 4, Some(*bytes.get(at..)?.first_chunk()?)),
             };
-            return Some((at, Ok(Header { fin, opcode, mask, len })));
+            return Some((at, Ok(Header { fin, rsv1, opcode, mask, len })));
         }
     };
     Some((1, Err(fault)))
@@ -88,13 +89,18 @@ fn encoded(reader: &mut Reader<'_>) {
     let len: [u8; 8] = std::array::from_fn(|_| reader.byte());
     // Small lengths, too.
     let len = u64::from_be_bytes(len) >> (flags & 0x3f);
-    let header =
-        Header { fin: flags & 0x80 != 0, opcode, mask: (flags & 0x40 != 0).then_some(mask), len };
+    let header = Header {
+        fin: flags & 0x80 != 0,
+        rsv1: flags & 1 != 0,
+        opcode,
+        mask: (flags & 0x40 != 0).then_some(mask),
+        len,
+    };
     let encoded = header.encode();
     let bytes = encoded.as_ref();
     assert!((2..=14).contains(&bytes.len()));
     let on_the_wire = Header { len: len & (u64::MAX >> 1), ..header };
-    let legal = !opcode.is_control() || header.fin && on_the_wire.len <= 125;
+    let legal = !opcode.is_control() || header.fin && !header.rsv1 && on_the_wire.len <= 125;
     match Header::decode(bytes) {
         Ok(decoded) => {
             assert!(legal);

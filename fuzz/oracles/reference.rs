@@ -29,6 +29,7 @@ impl From<Event<'_>> for Seen {
                 reason: close.reason.into(),
                 mid_message: close.mid_message,
             },
+            _ => panic!("{event:?} is new"),
         }
     }
 }
@@ -195,7 +196,8 @@ fn frame(
     if !control {
         let so_far = message.as_ref().map_or(0, |message| message.bytes.len());
         if u128::from(len) + so_far as u128 > limit as u128 {
-            return Err(Fault::MessageTooBig.into());
+            let len = len.saturating_add(so_far as u64);
+            return Err(Fault::MessageTooBig { len, max: limit }.into());
         }
         let empty_fragments = message.as_ref().map_or(0, |message| message.empty_fragments);
         if len == 0 && !fin && empty_fragments == 64 {

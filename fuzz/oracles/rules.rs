@@ -47,10 +47,18 @@ pub fn judge(bytes: &[u8], rules: &Rules) -> (Verdict, usize, Option<Fields>) {
 
 /// The checks of the fields, in the order in which the crate promises to make them.
 pub fn judge_fields(fields: &Fields, rules: &Rules) -> Verdict {
-    if !lists(&fields.all("Upgrade"), "websocket") {
-        return Verdict::Plain(fields.clone());
-    }
     let host = fields.all("Host");
+    let one_host = host.len() == 1 && is_host(host[0]);
+    if !lists(&fields.all("Upgrade"), "websocket") {
+        // RFC 9112 §3.2: no upgrade is needed for these.
+        return if fields.authority().is_some_and(|authority| !is_host(authority.as_bytes())) {
+            Verdict::Refused("Target")
+        } else if !one_host && (fields.version == (1, 1) || !host.is_empty()) {
+            Verdict::Refused("Host")
+        } else {
+            Verdict::Plain(fields.clone())
+        };
+    }
     let subprotocols: Vec<_> = members(&fields.all("Sec-WebSocket-Protocol"));
     let version = fields.all("Sec-WebSocket-Version");
     let key = fields.all("Sec-WebSocket-Key");
@@ -59,8 +67,8 @@ pub fn judge_fields(fields: &Fields, rules: &Rules) -> Verdict {
     let conditions = [
         (fields.version == (1, 1), "HttpVersion"),
         (fields.method == "GET", "Method"),
-        (is_target(&fields.target), "Target"),
-        (host.len() == 1 && is_host(host[0]), "Host"),
+        (is_target(&fields.target, fields.authority()), "Target"),
+        (one_host, "Host"),
         (length.is_empty() || length == [b"0"], "Body"),
         (fields.all("Transfer-Encoding").is_empty(), "Body"),
         (lists(&fields.all("Connection"), "upgrade"), "Connection"),
@@ -80,10 +88,7 @@ pub fn judge_fields(fields: &Fields, rules: &Rules) -> Verdict {
             "Extensions",
         ),
         (origin.len() <= 1, "RepeatedOrigin"),
-        (
-            origin.is_empty() || rules.origins.allow(origin[0], host.first().map_or(b"", |h| h)),
-            "Origin",
-        ),
+        (origin.is_empty() || rules.origins.allow(origin[0], fields.host()), "Origin"),
     ];
     match conditions.iter().find(|condition| !condition.0) {
         Some((_, why)) => Verdict::Refused(why),
@@ -95,6 +100,20 @@ impl Fields {
     pub fn all(&self, name: &str) -> Vec<&[u8]> {
         let named = self.headers.iter().filter(|header| header.0.eq_ignore_ascii_case(name));
         named.map(|header| &*header.1).collect()
+    }
+
+    /// The authority of an absolute target.
+    pub fn authority(&self) -> Option<&str> {
+        let lower = self.target.to_ascii_lowercase();
+        let scheme =
+            ["http://", "https://"].into_iter().find(|scheme| lower.starts_with(scheme))?;
+        self.target[scheme.len()..].split(['/', '?']).next()
+    }
+
+    /// The host that the request is for (RFC 9112 §3.2.2), if it has one.
+    pub fn host(&self) -> &[u8] {
+        let first = self.all("Host").first().copied().unwrap_or_default();
+        self.authority().map_or(first, str::as_bytes)
     }
 
     /// Path and query of a target that is right.
@@ -127,6 +146,10 @@ fn find_head(bytes: &[u8], max_head: usize) -> Found<'_> {
         let before = if i == 0 { 0 } else { bytes[i - 1] };
         let wrong = match bytes[i] {
             b'\r' if i == 0 => false,
+            // TLS, if the next byte says so too.
+            0x16 if i == 0 => false,
+            0x03 if i == 1 && before == 0x16 => return Found::Wrong("Tls", 2),
+            _ if i == 1 && before == 0x16 => true,
             byte if i == start => !is_tchar(byte),
             b'\n' => before != b'\r',
             _ if before == b'\r' => true,
@@ -220,19 +243,110 @@ fn lists(values: &[&[u8]], token: &str) -> bool {
     members(values).iter().any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
 }
 
-/// A path, or an absolute URI, neither with a fragment.
-fn is_target(target: &str) -> bool {
-    let lower = target.to_ascii_lowercase();
-    let authority = ["http://", "https://"].iter().find_map(|scheme| lower.strip_prefix(scheme));
-    let absolute =
-        authority.is_some_and(|rest| !matches!(rest.chars().next(), None | Some('/' | '?')));
+/// A path, or an absolute URI with a host, neither with a fragment.
+fn is_target(target: &str, authority: Option<&str>) -> bool {
     let clean = target.chars().all(|char| char.is_ascii_graphic() && char != '#');
-    clean && (target.starts_with('/') || absolute)
+    clean
+        && match authority {
+            Some(authority) => is_host(authority.as_bytes()),
+            None => target.starts_with('/'),
+        }
 }
 
 fn is_host(host: &[u8]) -> bool {
-    let malformed = |byte: &u8| *byte <= b' ' || *byte >= 0x7f || b",/?#@\\".contains(byte);
-    !host.is_empty() && !host.iter().any(malformed)
+    std::str::from_utf8(host).is_ok_and(|host| parse_authority(host).is_some())
+}
+
+/// Host and port (RFC 3986 §3.2.2, §3.2.3), but that a name has no comma.
+fn parse_authority(authority: &str) -> Option<(&str, Option<u64>)> {
+    // Not the colons of an IPv6 address, which stands in brackets.
+    let from = authority.rfind(']').unwrap_or(0);
+    let (host, port) = match authority[from..].rfind(':').map(|colon| from + colon) {
+        Some(colon) => (&authority[..colon], &authority[colon + 1..]),
+        None => (authority, ""),
+    };
+    let proper = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => is_ipv6(address) || is_ipvfuture(address),
+        None => is_name(host),
+    };
+    if !proper || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number = port.bytes().try_fold(0u64, |number, digit| {
+        Some(10 * number + u64::from(digit - b'0')).filter(|number| *number < 65_536)
+    });
+    Some((host, Some(number?).filter(|_| !port.is_empty())))
+}
+
+fn is_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    while let Some(char) = chars.next() {
+        let right = match char {
+            '%' => {
+                let digits: Vec<_> = chars.by_ref().take(2).collect();
+                digits.len() == 2 && digits.iter().all(char::is_ascii_hexdigit)
+            }
+            char => is_plain(char),
+        };
+        if !right {
+            return false;
+        }
+    }
+    !name.is_empty()
+}
+
+fn is_plain(char: char) -> bool {
+    char.is_ascii_alphanumeric() || "-._~!$&'()*+;=".contains(char)
+}
+
+fn is_ipvfuture(address: &str) -> bool {
+    let Some(at) = address.find('.').filter(|_| address.starts_with(['v', 'V'])) else {
+        return false;
+    };
+    let (version, rest) = (&address[1..at], &address[at + 1..]);
+    let hex = version.chars().all(|char| char.is_ascii_hexdigit());
+    let plain = rest.chars().all(|char| is_plain(char) || char == ':' || char == ',');
+    !version.is_empty() && hex && !rest.is_empty() && plain
+}
+
+/// Eight groups, the last two perhaps an IPv4 address; one or more of them perhaps left out.
+fn is_ipv6(address: &str) -> bool {
+    match address.find("::") {
+        None => groups(address, true) == Some(8),
+        Some(at) => match (groups(&address[..at], false), groups(&address[at + 2..], true)) {
+            (Some(front), Some(back)) => front + back < 8,
+            _ => false,
+        },
+    }
+}
+
+fn groups(part: &str, ends: bool) -> Option<usize> {
+    if part.is_empty() {
+        return Some(0);
+    }
+    let groups: Vec<_> = part.split(':').collect();
+    let mut count = 0;
+    for (i, group) in groups.iter().enumerate() {
+        let hex = group.chars().all(|char| char.is_ascii_hexdigit());
+        count += match group.len() {
+            1..=4 if hex => 1,
+            _ if ends && i + 1 == groups.len() && is_ipv4(group) => 2,
+            _ => return None,
+        };
+    }
+    Some(count)
+}
+
+fn is_ipv4(address: &str) -> bool {
+    let octets: Vec<_> = address.split('.').collect();
+    octets.len() == 4
+        && octets.iter().all(|octet| {
+            let digits = octet.chars().all(|char| char.is_ascii_digit());
+            (1..=3).contains(&octet.len())
+                && digits
+                && (*octet == "0" || !octet.starts_with('0'))
+                && octet.parse::<u64>().is_ok_and(|number| number < 256)
+        })
 }
 
 /// 22 characters of base64 and two `=`; what the last character says beyond 16 bytes does not matter.
@@ -295,35 +409,17 @@ fn parse_origin(origin: &[u8]) -> Option<(String, String, Option<u64>)> {
     let origin = String::from_utf8(origin.to_ascii_lowercase()).ok()?;
     let at = origin.find("://")?;
     let (scheme, authority) = (&origin[..at], &origin[at + 3..]);
-    if scheme.is_empty() {
+    let mut chars = scheme.chars();
+    if !chars.next()?.is_ascii_alphabetic()
+        || !chars.all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char))
+    {
         return None;
     }
-    // Not the colons of an IPv6 address, which stands in brackets.
-    let from = authority.rfind(']').unwrap_or(0);
-    let (host, port) = match authority[from..].rfind(':').map(|colon| from + colon) {
-        Some(colon) => (&authority[..colon], &authority[colon + 1..]),
-        None => (authority, ""),
-    };
-    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&byte);
-    let number = |byte: u8| byte.is_ascii_hexdigit() || b":.".contains(&byte);
-    let proper = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => !address.is_empty() && address.bytes().all(number),
-        None => !host.is_empty() && host.bytes().all(name),
-    };
-    if !proper {
-        return None;
-    }
-    let port = match (port, scheme) {
-        ("", "http" | "ws") => Some(80),
-        ("", "https" | "wss") => Some(443),
-        ("", _) => None,
-        _ if !port.bytes().all(|byte| byte.is_ascii_digit()) => return None,
-        _ => {
-            let number = port.bytes().try_fold(0u64, |number, digit| {
-                Some(10 * number + u64::from(digit - b'0')).filter(|number| *number < 65_536)
-            });
-            Some(number?)
-        }
-    };
+    let (host, port) = parse_authority(authority)?;
+    let port = port.or(match scheme {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        _ => None,
+    });
     Some((scheme.into(), host.into(), port))
 }

@@ -21,7 +21,7 @@ impl Buffer {
     /// there is one: what is unmasked right away is still in the cache, and the next one begins
     /// in front of the buffer and need not be moved to have room for its end.
     pub(super) fn aim(&self) -> usize {
-        match (self.wanted, self.stride) {
+        match (self.expect.wanted, self.stride) {
             (wanted, 0) => self.step.max(wanted),
             (0, stride) => stride.saturating_sub(self.filled - self.unread).saturating_add(MORE),
             (wanted, _) => wanted.saturating_add(MORE),
@@ -36,7 +36,7 @@ impl Buffer {
             self.unread = self.message_end;
             self.filled = self.message_end;
         }
-        let needed = match (self.wanted, self.filled) {
+        let needed = match (self.expect.wanted, self.filled) {
             (0, 0) => self.step.max(self.aim()),
             (0, _) if self.stride == 0 => self.step / 2,
             (0, _) => self.aim(),
@@ -44,8 +44,8 @@ impl Buffer {
         };
         let room = self.bytes.len() - self.filled;
         // What has to move anyway moves while it is small.
-        let live_then = self.live().saturating_add(self.wanted);
-        let must_move = self.wanted > room && live_then <= self.bytes.len();
+        let live_then = self.live().saturating_add(self.expect.wanted);
+        let must_move = self.expect.wanted > room && live_then <= self.bytes.len();
         if room >= needed && !must_move {
             return;
         }
@@ -94,7 +94,7 @@ impl Buffer {
     /// After [`compact`](Self::compact): room for what is needed, and as much again as has
     /// arrived, but not past the end of the frame under way.
     fn grow(&mut self, needed: usize) {
-        let again = match self.wanted {
+        let again = match self.expect.wanted {
             0 => self.filled,
             wanted => self.filled.min(wanted.saturating_add(MORE)),
         };

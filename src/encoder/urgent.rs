@@ -22,6 +22,7 @@ impl Encoder {
     pub(crate) fn pong(&mut self, payload: &[u8]) {
         if self.is_short() {
             self.push(Opcode::Pong, payload);
+            self.pong_end = self.queue.len();
         } else {
             let pong = &mut self.urgent.get_or_insert_default().pong;
             let pong = pong.get_or_insert_default();
@@ -58,22 +59,28 @@ impl Encoder {
         urgent.frame.len() - urgent.sent + pong + ping
     }
 
-    /// At a frame boundary, lets what is urgent go first.
+    /// At a frame boundary, lets what is urgent go first. A pong does not overtake older pongs: a peer may
+    /// take the last that comes for the answer to its last ping.
     pub(super) fn promote(&mut self) {
         let boundary = self.find_boundary();
         let at_boundary = boundary == self.sent;
+        let behind_pongs = self.sent < self.pong_end;
         let Some(urgent) = &mut self.urgent else {
             return;
         };
         if !urgent.frame.is_empty() || !at_boundary {
             return;
         }
-        let (opcode, payload) = match (urgent.pong.take(), std::mem::take(&mut urgent.ping)) {
-            (Some(payload), ping) => {
-                urgent.ping = ping;
-                (Opcode::Pong, payload)
+        let (opcode, payload) = match (&mut urgent.pong, &mut urgent.ping) {
+            (pong @ Some(_), _) if !behind_pongs => (Opcode::Pong, pong.take().unwrap_or_default()),
+            (_, ping @ true) => {
+                *ping = false;
+                (Opcode::Ping, Vec::new())
             }
-            (None, true) => (Opcode::Ping, Vec::new()),
+            (Some(_), false) => {
+                self.boundary = self.pong_end;
+                return;
+            }
             (None, false) => {
                 self.urgent = None;
                 return;

@@ -1,32 +1,25 @@
 //! The client's half of the handshake: an offer, and a look at the answer (RFC 6455 §4.1).
 
-use std::borrow::Borrow;
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::grammar::{is_token, lists};
 use super::head::{Head, find_end};
-use super::origin::split_port;
-use super::{HandshakeError, accept_key, is_token, lists};
+use super::{HandshakeError, accept_key};
+use crate::authority::Authority;
 use crate::buffer::Buffer;
 use crate::config::{Config, MAX_HEADERS};
 
 /// A request to open a WebSocket, and what is needed to check the answer.
 ///
 /// ```
-/// use sansocket::{Buffer, Config, Connection, handshake::client};
+/// use sansocket::handshake::client;
 ///
-/// let config = Config::default();
 /// let request = client::Request::new("ws://example.com/chat")?.subprotocol("chat")?;
 /// assert!(request.to_bytes().starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
-///
-/// let mut buffer = Buffer::new(); // to be read from the socket
-/// if let Some(response) = request.verify(&mut buffer, &config)? {
-///     println!("we speak {:?}", response.subprotocol());
-///     let connection = Connection::client(&config);
-/// #   let _ = connection;
-/// }
+/// // Then a `Connector` takes it.
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -56,9 +49,9 @@ impl Request {
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, resource) = rest.split_at(end);
-        let (host, port) = split_port(authority).ok_or(BuildError::Url)?;
+        let Authority { host, port } = Authority::parse(authority).ok_or(BuildError::Url)?;
         let clean = resource.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-        if host.is_empty() || port == Some(0) || !clean {
+        if port == Some(0) || !clean {
             return Err(BuildError::Url);
         }
         let slash = if resource.starts_with('/') { "" } else { "/" };
@@ -104,10 +97,19 @@ impl Request {
         Ok(self)
     }
 
-    /// The host to connect to; an IPv6 address is in brackets.
+    /// The host to connect to; an IPv6 address without its brackets.
+    ///
+    /// ```
+    /// use sansocket::handshake::client;
+    ///
+    /// let request = client::Request::new("ws://[::1]:9001")?;
+    /// assert_eq!((request.host(), request.port()), ("::1", 9001)); // for `TcpStream::connect`
+    /// # Ok::<(), client::BuildError>(())
+    /// ```
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.host
+        let address = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        address.unwrap_or(&self.host)
     }
 
     /// The port to connect to.
@@ -147,15 +149,15 @@ impl Request {
     /// # Errors
     ///
     /// The server refuses, or does not answer as RFC 6455 §4.1 asks. Close the socket.
-    pub fn verify(
+    pub(super) fn verify(
         &self,
         input: &mut Buffer,
-        config: impl Borrow<Config>,
+        config: &Config,
     ) -> Result<Option<Response>, Error> {
-        let end = match find_end(input, config.borrow()) {
+        let end = match find_end(input, config) {
             Ok(Some(end)) => end,
             Ok(None) => return Ok(None),
-            Err(HandshakeError::Malformed) => return Err(Error::Malformed),
+            Err(HandshakeError::Malformed | HandshakeError::Tls) => return Err(Error::Malformed),
             Err(_) => return Err(Error::HeadTooLarge),
         };
         let (status, head) = parse(input.unread().get(..end).unwrap_or_default())?;
@@ -247,7 +249,7 @@ pub enum BuildError {
 #[derive(thiserror::Error, Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A status other than 101. The body, if any, is still unread behind the head.
+    /// A status other than 101; below 200 if there were too many interim ones. The body, if any, is still unread behind the head.
     #[error("the server refuses with status {status}")]
     Refused {
         /// The HTTP status.
@@ -255,6 +257,12 @@ pub enum Error {
         /// The headers, such as `Location` or `WWW-Authenticate`; there is no method or target.
         head: Box<Head>,
     },
+    /// The URL is a `wss` one, and the transport is not secure: nothing was sent.
+    #[error("a wss URL needs a transport that is secure")]
+    Insecure,
+    /// The answer was not taken yet.
+    #[error("the server has not answered yet")]
+    Unanswered,
     /// Not HTTP/1.1.
     #[error("the answer is malformed")]
     Malformed,

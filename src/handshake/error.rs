@@ -2,7 +2,9 @@
 
 use thiserror::Error;
 
-use super::{Head, Response};
+#[cfg(doc)]
+use super::Head;
+use super::Response;
 
 /// The request does not open a WebSocket.
 ///
@@ -11,15 +13,17 @@ use super::{Head, Response};
 #[derive(Error, Clone, Debug)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// An ordinary HTTP request: it does not ask for an upgrade to `websocket` (RFC 6455 §4.2.1).
-    /// No fault, if the port serves both: answer it as you like. What followed the head, such as
-    /// a body, is still unread in the buffer. Standing alone it is answered 426.
-    #[error("this is a WebSocket endpoint, and the request asks for no upgrade to it")]
-    NotWebSocket(Box<Head>),
+    /// The client speaks TLS: this port is no `https` or `wss` one. 400.
+    #[error("the client speaks TLS, and this port does not")]
+    Tls,
+    /// Plain HTTP where there are only WebSockets (RFC 6455 §4.2.1). 426.
+    #[error("the request asks for no upgrade to websocket")]
+    Upgrade,
     /// Not HTTP, or HTTP that proxies disagree about. 400.
     #[error("the request is malformed")]
     Malformed,
-    /// The request target is neither a path nor an `http` or `https` URI. 400.
+    /// The request target is neither a path nor an `http` or `https` URI with a host and no user
+    /// information (RFC 9110 §4.2). 400.
     #[error("the request target is malformed")]
     Target,
     /// The request target is longer than the limit. 414.
@@ -61,40 +65,49 @@ pub enum HandshakeError {
     /// Several `Origin` headers. 400.
     #[error("the Origin header is repeated")]
     RepeatedOrigin,
-    /// A page of this origin may not connect, see [`Origins`](crate::Origins) (§10.2). 403.
-    #[error("pages of this origin may not connect")]
-    Origin,
+    /// A page of this origin may not connect, see [`Origins`](crate::Origins) (§10.2). 403, in which
+    /// neither is named.
+    #[error("the origin \"{origin}\" may not connect to host \"{host}\", see Config::origins")]
+    Origin {
+        /// The first 200 bytes of the `Origin` header, other characters than visible ASCII escaped.
+        origin: String,
+        /// The same of the [host](Head::host) that the request is for.
+        host: String,
+    },
 }
 
 impl HandshakeError {
+    pub(super) fn origin(origin: &[u8], host: &str) -> Self {
+        let shown = |bytes: &[u8]| bytes.get(..200).unwrap_or(bytes).escape_ascii().to_string();
+        Self::Origin { origin: shown(origin), host: shown(host.as_bytes()) }
+    }
+
     /// The HTTP status that answers it.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::NotWebSocket(head) if head.version() != (1, 1) => 505,
-            Self::NotWebSocket(head) if head.method() != "GET" => 405,
-            Self::NotWebSocket(_) | Self::UnsupportedVersion => 426,
+            Self::Upgrade | Self::UnsupportedVersion => 426,
             Self::TargetTooLong => 414,
             Self::HeadTooLarge => 431,
             Self::HttpVersion => 505,
             Self::Method => 405,
-            Self::Origin => 403,
+            Self::Origin { .. } => 403,
             _ => 400,
         }
     }
 
-    /// The HTTP response that answers it, with a line of text for people.
+    /// The HTTP response that answers it, with a line of text for people. No byte of the request is
+    /// in it.
     pub fn response(&self) -> Response {
         let text = match self {
-            // RFC 9110 §9.3.2
-            Self::NotWebSocket(head) if head.method() == "HEAD" => String::new(),
+            Self::Origin { .. } => "pages of this origin may not connect\n".to_owned(),
             error => format!("{error}\n"),
         };
         let mut response = Response::refusal(self.status(), &text);
         if self.status() == 405 {
             response.push("Allow", "GET");
         }
-        if matches!(self, Self::MissingVersion | Self::UnsupportedVersion | Self::NotWebSocket(_)) {
+        if matches!(self, Self::MissingVersion | Self::UnsupportedVersion | Self::Upgrade) {
             response.push("Sec-WebSocket-Version", "13");
         }
         response

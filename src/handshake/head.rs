@@ -6,7 +6,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::{HandshakeError, is_tchar, trim};
+use super::HandshakeError;
+use super::grammar::{is_tchar, trim};
+use crate::authority::Authority;
 use crate::buffer::Buffer;
 use crate::config::{Config, MAX_HEADERS};
 
@@ -50,6 +52,7 @@ impl Head {
     }
 
     /// Takes a head from the front of `input` as soon as all of it is there.
+    #[inline]
     pub(super) fn parse(
         input: &mut Buffer,
         config: &Config,
@@ -128,6 +131,50 @@ impl Head {
         self.values(name).next()
     }
 
+    /// [`header`](Self::header) as text; `None` if it is not there or is no UTF-8.
+    #[must_use]
+    pub fn header_str(&self, name: &str) -> Option<&str> {
+        self.header(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The host, and perhaps port, that the request is for: that of an absolute target, which takes the
+    /// place of the `Host` header (RFC 9112 §3.2.2), or else that header.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.authority().or_else(|| self.header_str("Host"))
+    }
+
+    /// The value of the first cookie with this name, in exactly this case, as it was sent
+    /// (RFC 6265 §5.4). There may be several `Cookie` lines.
+    ///
+    /// ```
+    /// # use sansocket::{Config, handshake::{Incoming, Request}};
+    /// # let headers = [("Host", &b"h"[..]), ("Cookie", b"theme=dark; session=a1b2")];
+    /// # let incoming = Request::new("GET", "/?token=x%20y", (1, 1), headers, Config::default())?;
+    /// # let Incoming::Http(head) = incoming else { panic!() };
+    /// assert_eq!(head.cookie("session"), Some("a1b2"));
+    /// assert_eq!(head.query_value("token"), Some("x%20y"));
+    /// # Ok::<(), sansocket::handshake::HandshakeError>(())
+    /// ```
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.values("Cookie").flat_map(|line| line.split(|byte| *byte == b';'));
+        pairs.find_map(|pair| {
+            let (found, value) = std::str::from_utf8(trim(pair)).ok()?.split_once('=')?;
+            (found == name).then_some(value)
+        })
+    }
+
+    /// The value of the first parameter with this name in the [query](Self::query), up to the next
+    /// `&`, not percent-decoded; empty if it has none.
+    #[must_use]
+    pub fn query_value(&self, name: &str) -> Option<&str> {
+        self.query()?.split('&').find_map(|pair| {
+            let (found, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (found == name).then_some(value)
+        })
+    }
+
     /// All headers in their order, names as they were sent.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let headers = self.headers.iter();
@@ -143,25 +190,33 @@ impl Head {
 
     /// The target without the scheme and host of the absolute form (RFC 9112 §3.2.2).
     fn resource(&self) -> &str {
-        let target = self.target();
-        let Some((_, rest)) = target.split_once("://").filter(|(scheme, _)| is_http(scheme)) else {
-            return target;
-        };
+        self.absolute().map_or_else(|| self.target(), |(_, resource)| resource)
+    }
+
+    /// Authority and resource of an absolute target.
+    fn absolute(&self) -> Option<(&str, &str)> {
+        let (_, rest) = self.target().split_once("://").filter(|(scheme, _)| is_http(scheme))?;
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        rest.get(end..).unwrap_or_default()
+        rest.split_at_checked(end)
+    }
+
+    fn authority(&self) -> Option<&str> {
+        self.absolute().map(|(authority, _)| authority)
+    }
+
+    /// Whether an absolute target has no host, user information, or a port that is none
+    /// (RFC 9110 §4.2).
+    pub(super) fn has_malformed_authority(&self) -> bool {
+        self.authority().is_some_and(|authority| Authority::parse(authority).is_none())
     }
 
     /// Whether the target is of origin or absolute form, without a fragment (RFC 6455 §4.2.1).
     pub(super) fn has_resource(&self) -> bool {
         let target = self.target();
-        let absolute = match target.split_once("://") {
-            Some((scheme, rest)) => {
-                is_http(scheme) && !rest.starts_with(['/', '?']) && !rest.is_empty()
-            }
-            None => false,
-        };
         let clean = target.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b'#');
-        clean && (target.starts_with('/') || absolute)
+        clean
+            && (target.starts_with('/') || self.absolute().is_some())
+            && !self.has_malformed_authority()
     }
 
     fn get(&self, range: &Range<usize>) -> &[u8] {
@@ -194,6 +249,7 @@ impl fmt::Debug for Head {
 /// Looks at each byte once, and goes on where the last call ended. Refuses early what must not
 /// stand in a head: line ends other than CRLF, folded lines, control characters (RFC 9112 §2.2,
 /// §5.2); and whatever does not begin like a request, such as a TLS handshake.
+#[inline]
 pub(super) fn find_end(
     input: &mut Buffer,
     config: &Config,
@@ -208,6 +264,12 @@ pub(super) fn find_end(
     match bytes.get(start) {
         None => return Ok(None),
         Some(first) if is_tchar(*first) => {}
+        // A handshake record of TLS, of whatever version (RFC 8446 §5.1).
+        Some(0x16) if start == 0 => match bytes.get(1) {
+            None => return Ok(None),
+            Some(0x03) => return Err(HandshakeError::Tls),
+            Some(_) => return Err(HandshakeError::Malformed),
+        },
         Some(_) => return Err(HandshakeError::Malformed),
     }
     for last in input.scanned()..bytes.len() {

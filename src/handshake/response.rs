@@ -5,7 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::is_token;
+use super::grammar::is_token;
 
 /// An HTTP response that accepts or refuses an upgrade, or answers plain HTTP.
 ///
@@ -16,7 +16,7 @@ use super::is_token;
 /// #     ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", b"13"),
 /// # ];
 /// # let config = sansocket::Config::default();
-/// # let request = Request::new("GET", "/", (1, 1), headers, &config)?;
+/// # let request = Request::new("GET", "/", (1, 1), headers, &config)?.upgrade()?;
 /// let response = request
 ///     .reject(401)?
 ///     .header("WWW-Authenticate", "Bearer")?
@@ -131,13 +131,13 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// This is a 101 or a 204, which have none; or the content type has control characters.
+    /// This is a 101, a 204 or a 304, which have none; or the content type has control characters.
     pub fn body(
         mut self,
         content_type: &str,
         body: impl Into<Vec<u8>>,
     ) -> Result<Self, ResponseError> {
-        if matches!(self.status, 101 | 204) {
+        if !self.may_have_body() {
             return Err(ResponseError::NoBody);
         }
         self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Type"));
@@ -163,19 +163,35 @@ impl Response {
         self.headers.iter().map(|(name, value)| (&**name, &**value))
     }
 
+    /// The body; for other HTTP servers to write.
+    #[must_use]
+    pub fn body_bytes(&self) -> &[u8] {
+        &self.body
+    }
+
     /// All of it, as it goes on the wire.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        [&self.head_bytes(), self.body_bytes()].concat()
+    }
+
+    /// The same without the body: the answer to a `HEAD` request (RFC 9110 §9.3.2).
+    #[must_use]
+    pub fn head_bytes(&self) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, phrase(self.status));
         for (name, value) in &self.headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
-        // Neither has a body (RFC 9110 §8.6).
-        if !matches!(self.status, 101 | 204) {
+        if self.may_have_body() {
             head.extend(["Content-Length: ", &self.body.len().to_string(), "\r\n"]);
         }
         head.push_str("\r\n");
-        [head.as_bytes(), &self.body].concat()
+        head.into_bytes()
+    }
+
+    /// RFC 9110 §8.6, §15.4.5
+    fn may_have_body(&self) -> bool {
+        !matches!(self.status, 101 | 204 | 304)
     }
 }
 
@@ -203,12 +219,15 @@ pub enum ResponseError {
     /// The handshake writes this header itself.
     #[error("the handshake writes this header itself")]
     ReservedHeader,
-    /// An acceptance, and a 204, have no body.
+    /// An acceptance, a 204 and a 304 have no body.
     #[error("this response has no body")]
     NoBody,
     /// Neither is a refusal to be accepted with, nor an acceptance to be rejected with.
     #[error("a refusal and an acceptance were mixed up")]
     WrongKind,
+    /// A response was given before.
+    #[error("the request was answered before")]
+    Answered,
     /// A refusal has a status from 300 to 599, an answer to plain HTTP one from 200.
     #[error("{0} is no status for this response")]
     InvalidStatus(u16),
@@ -223,6 +242,7 @@ fn phrase(status: u16) -> &'static str {
         301 => "Moved Permanently",
         302 => "Found",
         303 => "See Other",
+        304 => "Not Modified",
         307 => "Temporary Redirect",
         308 => "Permanent Redirect",
         400 => "Bad Request",

@@ -1,33 +1,28 @@
-//! The opening handshake over a socket.
+//! The server's opening handshake over a socket.
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::io::{self, IoSlice};
-use std::net::Shutdown;
+use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::error::Error;
-use super::link::{Link, WRITE_SLICE, is_timeout};
+use super::handshake::{LONG, linger, prepare, step};
+use super::link::Link;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::transport::Transport;
 use crate::buffer::Buffer;
 use crate::config::{Config, Role};
-use crate::decoder::Decoder;
-use crate::encoder::Encoder;
-use crate::error::{Disconnected, TimedOut};
-use crate::handshake::{HandshakeError, Head, Request, Response, ResponseError};
+use crate::connection::Connection;
+use crate::error::{Error, TimedOut};
+use crate::handshake::{self, Acceptor, Head, Request, Response, ResponseError};
 
-/// How long a refused client has to read the refusal and end its side.
-const LINGER: Duration = Duration::from_secs(1);
-
-pub(super) type Opened<S> = Box<dyn FnOnce(&Sender<S>) + Send>;
+pub(super) type Opened<S> = Box<dyn FnOnce(&Sender<S>, &mut Receiver<S>) + Send>;
 
 /// The two halves of a connection.
 type Halves<S> = (Sender<S>, Receiver<S>);
 
-/// Accepts whoever asks in the right form: reads the request, checks it, and answers it. No
+/// Accepts every request of the right form: reads it, checks it, and answers it. No
 /// subprotocol is agreed to; see [`Upgrade`] for more say.
 ///
 /// # Errors
@@ -36,9 +31,9 @@ type Halves<S> = (Sender<S>, Receiver<S>);
 /// [`Error::TimedOut`] if it took too long; [`Error::Disconnected`] if the peer went away; [`Error::Io`]
 /// if the socket failed. What could be answered has been.
 pub fn accept<S: Transport>(stream: S, config: impl Borrow<Config>) -> Result<Halves<S>, Error> {
-    let pending = Upgrade::read(stream, config)?;
-    let response = pending.request().accept();
-    pending.accept(response)
+    let upgrade = Upgrade::read(stream, config)?;
+    let response = upgrade.request().accept();
+    upgrade.accept(response)
 }
 
 /// Takes over a connection whose handshake somebody else did, after the 101 was written. `input`
@@ -54,7 +49,7 @@ pub fn accept<S: Transport>(stream: S, config: impl Borrow<Config>) -> Result<Ha
 /// let (mut stream, headers, rest) = parsed_elsewhere;
 /// let config = Config::default();
 /// let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
-/// let request = Request::new("GET", "/chat", (1, 1), headers, &config)?;
+/// let request = Request::new("GET", "/chat", (1, 1), headers, &config)?.upgrade()?;
 /// stream.write_all(&request.accept().to_bytes())?;
 /// let mut input = Buffer::new();
 /// input.extend(&rest);
@@ -72,26 +67,28 @@ pub fn open<S: Transport>(
     input: Buffer,
     config: impl Borrow<Config>,
 ) -> io::Result<Halves<S>> {
-    open_as(Role::Server, stream, input, config.borrow())
+    let config = config.borrow();
+    open_as(Role::Server, stream, Connection::server(config), input, None, config)
 }
 
+/// The halves of an open connection; nothing is written yet.
 pub(super) fn open_as<S: Transport>(
     role: Role,
     stream: S,
+    connection: Connection,
     input: Buffer,
+    request: Option<Request>,
     config: &Config,
 ) -> io::Result<Halves<S>> {
-    stream.set_write_timeout(Some(WRITE_SLICE))?;
+    let (read, write) = connection.split();
     stream.set_read_timeout(Some(config.close_timeout.into()))?;
-    stream.set_nodelay(config.nodelay)?;
-    let link = Arc::new(Link::new(stream, Encoder::new(role, config), config));
-    let decoder = Decoder::new(role, config);
-    let receiver = Receiver::new(Arc::clone(&link), decoder, input, config);
+    let link = Arc::new(Link::new(stream, role, write, config)?);
+    let receiver = Receiver::new(Arc::clone(&link), read, input, request, config);
     Ok((Sender::new(link), receiver))
 }
 
-/// What a client asks for, on a port that serves both WebSockets and plain HTTP.
-pub enum Incoming<S> {
+/// A client's request, on a port that serves both WebSockets and plain HTTP.
+pub enum Incoming<S: Transport> {
     /// To open a WebSocket.
     Upgrade(Upgrade<S>),
     /// Something else.
@@ -104,49 +101,70 @@ impl<S: Transport> Incoming<S> {
     ///
     /// # Errors
     ///
-    /// Those of [`accept`]. HttpRequest HTTP is none.
+    /// Those of [`accept`]. Plain HTTP is none.
     pub fn read(stream: S, config: impl Borrow<Config>) -> Result<Self, Error> {
-        let config = config.borrow();
-        stream.set_write_timeout(Some(WRITE_SLICE))?;
-        let mut input = Buffer::new();
-        let deadline = Instant::now() + Duration::from(config.handshake_timeout);
+        Self::read_unless(stream, config.borrow(), LONG, || false)
+    }
+
+    /// The same, with a look at whether to give up every so often.
+    pub(super) fn read_unless(
+        stream: S,
+        config: &Config,
+        often: Duration,
+        give_up: impl Fn() -> bool,
+    ) -> Result<Self, Error> {
+        prepare(&stream, config)?;
+        let (mut acceptor, mut input) = (Acceptor::new(config), Buffer::new());
         loop {
-            match Request::parse(&mut input, config) {
-                Ok(Some(request)) => {
+            if give_up() {
+                return Err(TimedOut::Handshake.into());
+            }
+            let error = match acceptor.next(&mut input) {
+                Ok(Some(handshake::Incoming::Upgrade(request))) => {
                     let config = config.clone();
+                    let opened = None;
                     return Ok(Self::Upgrade(Upgrade {
                         stream,
                         input,
+                        acceptor,
                         request,
                         config,
-                        opened: None,
+                        opened,
                     }));
                 }
-                Ok(None) => {}
-                Err(HandshakeError::NotWebSocket(head)) => {
-                    let write_timeout = config.write_timeout.into();
-                    return Ok(Self::Http(HttpRequest { stream, input, head, write_timeout }));
+                Ok(Some(handshake::Incoming::Http(head))) => {
+                    return Ok(Self::Http(HttpRequest { stream, input, acceptor, head }));
                 }
-                Err(error) => {
-                    answer(&stream, &error.response(), LINGER);
-                    return Err(error.into());
-                }
-            }
-            if let Err(error) = read_until(deadline, &stream, &mut input) {
-                if matches!(error, Error::TimedOut(_)) && !input.is_empty() {
-                    answer(&stream, &Response::refusal(408, ""), LINGER);
-                }
-                return Err(error);
-            }
+                Ok(None) => match step(&stream, acceptor.exchange(), &mut input, often) {
+                    Ok(()) => continue,
+                    Err(error) => error,
+                },
+                Err(refused) => refused.into(),
+            };
+            linger(&stream, acceptor.exchange());
+            return Err(error);
+        }
+    }
+
+    /// The request to open a WebSocket; plain HTTP is refused with 426, or 405 or 505 where that is the
+    /// reason.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Handshake`] for plain HTTP.
+    pub fn upgrade(self) -> Result<Upgrade<S>, Error> {
+        match self {
+            Self::Upgrade(upgrade) => Ok(upgrade),
+            Self::Http(http) => Err(http.refuse()),
         }
     }
 }
 
-impl<S> fmt::Debug for Incoming<S> {
+impl<S: Transport> fmt::Debug for Incoming<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Upgrade(pending) => f.debug_tuple("Upgrade").field(pending).finish(),
-            Self::Http(plain) => f.debug_tuple("Http").field(plain).finish(),
+            Self::Upgrade(upgrade) => f.debug_tuple("Upgrade").field(upgrade).finish(),
+            Self::Http(http) => f.debug_tuple("Http").field(http).finish(),
         }
     }
 }
@@ -158,21 +176,24 @@ impl<S> fmt::Debug for Incoming<S> {
 /// use sansocket::{Config, net::Upgrade};
 ///
 /// # fn example(stream: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
-/// let pending = Upgrade::read(stream, Config::default())?;
-/// let request = pending.request();
+/// let upgrade = Upgrade::read(stream, Config::default())?;
+/// let request = upgrade.request();
 /// if request.path() != "/chat" {
 ///     let response = request.reject(404)?;
-///     return Ok(pending.reject(response)?);
+///     return Ok(upgrade.reject(response)?);
 /// }
 /// let response = request.accept().subprotocol("chat")?.header("Set-Cookie", "seen=1")?;
-/// let (sender, receiver) = pending.accept(response)?;
+/// let (sender, receiver) = upgrade.accept(response)?;
 /// # let _ = (sender, receiver);
 /// # Ok(())
 /// # }
 /// ```
-pub struct Upgrade<S> {
+#[doc(alias = "WebSocketUpgrade")]
+#[doc(alias = "subprotocol")]
+pub struct Upgrade<S: Transport> {
     stream: S,
     input: Buffer,
+    acceptor: Acceptor,
     request: Request,
     config: Config,
     /// Told of the connection once it is open.
@@ -186,10 +207,7 @@ impl<S: Transport> Upgrade<S> {
     ///
     /// Those of [`accept`].
     pub fn read(stream: S, config: impl Borrow<Config>) -> Result<Self, Error> {
-        match Incoming::read(stream, config)? {
-            Incoming::Upgrade(pending) => Ok(pending),
-            Incoming::Http(plain) => Err(plain.reject()),
-        }
+        Incoming::read(stream, config)?.upgrade()
     }
 
     /// The request, to decide by and to make the response from.
@@ -204,14 +222,13 @@ impl<S: Transport> Upgrade<S> {
     /// [`ResponseError::WrongKind`] if the response is a refusal, and nothing is written;
     /// [`Error::TimedOut`] or [`Error::Io`] if it cannot be written.
     pub fn accept(self, response: Response) -> Result<Halves<S>, Error> {
-        if !response.is_acceptance() {
-            return Err(ResponseError::WrongKind.into());
-        }
-        let timeout = Duration::from(self.config.write_timeout);
-        write_all(&self.stream, &response.to_bytes(), |stalled| stalled.elapsed() >= timeout)?;
-        let halves = open_as(Role::Server, self.stream, self.input, &self.config)?;
-        if let Some(opened) = self.opened {
-            opened(&halves.0);
+        let Self { stream, input, acceptor, request, config, opened } = self;
+        let connection = acceptor.accept(response)?;
+        let request = Some(request);
+        let mut halves = open_as(Role::Server, stream, connection, input, request, &config)?;
+        halves.0.flush()?;
+        if let Some(opened) = opened {
+            opened(&halves.0, &mut halves.1);
         }
         Ok(halves)
     }
@@ -221,11 +238,9 @@ impl<S: Transport> Upgrade<S> {
     /// # Errors
     ///
     /// [`ResponseError::WrongKind`] if the response is an acceptance, and nothing is written.
-    pub fn reject(self, response: Response) -> Result<(), ResponseError> {
-        if response.is_acceptance() {
-            return Err(ResponseError::WrongKind);
-        }
-        answer(&self.stream, &response, self.config.write_timeout.into());
+    pub fn reject(mut self, response: Response) -> Result<(), ResponseError> {
+        self.acceptor.respond(response)?;
+        linger(&self.stream, self.acceptor.exchange());
         Ok(())
     }
 
@@ -235,7 +250,7 @@ impl<S: Transport> Upgrade<S> {
     }
 }
 
-impl<S> fmt::Debug for Upgrade<S> {
+impl<S: Transport> fmt::Debug for Upgrade<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upgrade").field("request", &self.request).finish_non_exhaustive()
     }
@@ -245,14 +260,19 @@ impl<S> fmt::Debug for Upgrade<S> {
 pub struct HttpRequest<S> {
     stream: S,
     input: Buffer,
-    head: Box<Head>,
-    write_timeout: Duration,
+    acceptor: Acceptor,
+    head: Head,
 }
 
 impl<S: Transport> HttpRequest<S> {
     /// Method, target and headers.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// The socket, such as for the peer's address.
+    pub fn stream(&self) -> &S {
+        &self.stream
     }
 
     /// The socket, without timeouts; the head; and what was read beyond it, to answer as you like.
@@ -263,41 +283,45 @@ impl<S: Transport> HttpRequest<S> {
     pub fn into_parts(self) -> io::Result<(S, Head, Buffer)> {
         self.stream.set_read_timeout(None)?;
         self.stream.set_write_timeout(None)?;
-        Ok((self.stream, *self.head, self.input))
+        Ok((self.stream, self.head, self.input))
     }
 
-    /// Writes an answer, and closes the socket.
+    /// Writes an answer, and closes the socket. To a HEAD request it goes without its body.
     ///
     /// ```no_run
     /// use std::net::TcpStream;
     /// use sansocket::handshake::Response;
     /// use sansocket::net::HttpRequest;
     ///
-    /// fn serve(plain: HttpRequest<TcpStream>) -> Result<(), sansocket::Error> {
-    ///     let response = match plain.head().path() {
+    /// fn serve(http: HttpRequest<TcpStream>) -> Result<(), sansocket::Error> {
+    ///     let response = match http.head().path() {
     ///         "/" => Response::new(200)?.body("text/html", "<p>Hello")?,
     ///         _ => Response::new(404)?,
     ///     };
-    ///     Ok(plain.respond(response)?)
+    ///     Ok(http.respond(response)?)
     /// }
     /// ```
     ///
     /// # Errors
     ///
     /// [`ResponseError::WrongKind`] if it is an acceptance, and nothing is written.
-    pub fn respond(self, response: Response) -> Result<(), ResponseError> {
-        if response.is_acceptance() {
-            return Err(ResponseError::WrongKind);
-        }
-        answer(&self.stream, &response, self.write_timeout);
+    pub fn respond(mut self, response: Response) -> Result<(), ResponseError> {
+        self.acceptor.respond(response)?;
+        linger(&self.stream, self.acceptor.exchange());
         Ok(())
     }
 
-    /// Answers 426, or 405 or 505 as may be, closes the socket, and says so.
-    pub fn reject(self) -> Error {
-        let error = HandshakeError::NotWebSocket(self.head);
-        answer(&self.stream, &error.response(), LINGER);
-        error.into()
+    /// Answers that only WebSockets are served here: 426, or 405 or 505 where that is the reason. Closes
+    /// the socket.
+    pub fn reject(self) {
+        self.refuse();
+    }
+
+    fn refuse(mut self) -> Error {
+        let refused = self.acceptor.reject();
+        linger(&self.stream, self.acceptor.exchange());
+        // There is always a reason, as it was not answered before.
+        refused.map_or_else(|| io::Error::from(io::ErrorKind::NotConnected).into(), Error::from)
     }
 }
 
@@ -307,65 +331,10 @@ impl<S> fmt::Debug for HttpRequest<S> {
     }
 }
 
-/// Reads once, by the deadline at the latest.
-pub(super) fn read_until<S: Transport>(
-    deadline: Instant,
-    stream: &S,
-    input: &mut Buffer,
-) -> Result<(), Error> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(TimedOut::Handshake.into());
+/// Refuses a client whose request was not read.
+pub(super) fn refuse<S: Transport>(stream: &S, response: Response, config: &Config) {
+    let mut acceptor = Acceptor::new(config);
+    if prepare(stream, config).is_ok() && acceptor.respond(response).is_ok() {
+        linger(stream, acceptor.exchange());
     }
-    // A timeout of less than a millisecond might be taken for none.
-    stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
-    match input.read_with(|space| stream.read(space)) {
-        Ok(0) => Err(Disconnected { mid_message: !input.is_empty() }.into()),
-        Ok(_) => Ok(()),
-        Err(error) if is_timeout(&error) => Err(TimedOut::Handshake.into()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Writes until `give_up` says that it takes too long, told since when nothing was taken.
-pub(super) fn write_all<S: Transport>(
-    stream: &S,
-    mut bytes: &[u8],
-    give_up: impl Fn(Instant) -> bool,
-) -> Result<(), Error> {
-    let mut stalled = Instant::now();
-    while !bytes.is_empty() {
-        match stream.write(&[IoSlice::new(bytes)]) {
-            Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-            Ok(n) => {
-                bytes =
-                    bytes.get(n..).ok_or(io::ErrorKind::InvalidData).map_err(io::Error::from)?;
-                stalled = Instant::now();
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if is_timeout(&error) && !give_up(stalled) => {}
-            Err(error) if is_timeout(&error) => return Err(TimedOut::Write.into()),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-/// Writes a response and sees that it arrives, if the client takes it.
-pub(super) fn answer<S: Transport>(stream: &S, response: &Response, timeout: Duration) {
-    if write_all(stream, &response.to_bytes(), |stalled| stalled.elapsed() >= timeout).is_ok() {
-        linger(stream);
-    }
-}
-
-/// Ends our side and discards what still comes for a bounded time, so that closing the socket does
-/// not reset the connection before the client has read our last words.
-pub(super) fn linger<S: Transport>(stream: &S) {
-    let _ = stream.shutdown(Shutdown::Write);
-    let deadline = Instant::now() + LINGER;
-    let mut discarded = Buffer::new();
-    while read_until(deadline, stream, &mut discarded).is_ok() {
-        discarded.clear();
-    }
-    let _ = stream.shutdown(Shutdown::Both);
 }

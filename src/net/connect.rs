@@ -1,17 +1,17 @@
 //! The client's opening handshake over a socket.
 
 use std::borrow::Borrow;
-use std::time::{Duration, Instant};
 
-use super::accept::{open_as, read_until, write_all};
-use super::error::Error;
-use super::link::WRITE_SLICE;
+use super::accept::open_as;
+use super::handshake::{LONG, prepare, step};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::transport::Transport;
 use crate::buffer::Buffer;
 use crate::config::{Config, Role};
-use crate::handshake::client::{Request, Response};
+use crate::error::Error;
+use crate::handshake::Connector;
+use crate::handshake::client::{self, Request, Response};
 
 /// Opens a WebSocket over a connected socket: the client's side, after TLS if it is to be secure.
 ///
@@ -27,12 +27,13 @@ use crate::handshake::client::{Request, Response};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Only one connection to a host should be in this state at a time (RFC 6455 §4.1): who opens many
+/// Only one connection to a host should be in this state at a time (RFC 6455 §4.1): a program that opens many
 /// at once takes turns. This call knows of no others.
 ///
 /// # Errors
 ///
-/// [`Error::Connect`] if the server refuses or answers wrongly; [`Error::TimedOut`] if it takes longer
+/// [`Error::Connect`] if the server refuses or answers wrongly, and, before a byte is sent, if the URL is a
+/// `wss` one and the transport is not [secure](Transport::is_secure); [`Error::TimedOut`] if it takes longer
 /// than [`handshake_timeout`](crate::ConfigBuilder::handshake_timeout); [`Error::Disconnected`] and
 /// [`Error::Io`] if the socket ends or fails.
 pub fn connect<S: Transport>(
@@ -41,16 +42,18 @@ pub fn connect<S: Transport>(
     config: impl Borrow<Config>,
 ) -> Result<(Sender<S>, Receiver<S>, Response), Error> {
     let config = config.borrow();
-    let deadline = Instant::now() + Duration::from(config.handshake_timeout);
-    stream.set_write_timeout(Some(WRITE_SLICE))?;
-    write_all(&stream, &request.to_bytes(), |_| Instant::now() >= deadline)?;
-    let mut input = Buffer::new();
+    if request.is_secure() && !stream.is_secure() {
+        return Err(client::Error::Insecure.into());
+    }
+    prepare(&stream, config)?;
+    let (mut connector, mut input) = (Connector::new(request.clone(), config), Buffer::new());
     let response = loop {
-        match request.verify(&mut input, config)? {
+        match connector.next(&mut input)? {
             Some(response) => break response,
-            None => read_until(deadline, &stream, &mut input)?,
+            None => step(&stream, connector.exchange(), &mut input, LONG)?,
         }
     };
-    let (sender, receiver) = open_as(Role::Client, stream, input, config)?;
+    let connection = connector.connect()?;
+    let (sender, receiver) = open_as(Role::Client, stream, connection, input, None, config)?;
     Ok((sender, receiver, response))
 }

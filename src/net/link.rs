@@ -1,20 +1,24 @@
-//! What the two halves of a connection share: the socket, the write side, and a slot.
+//! The two halves of a connection over one socket: whose turn it is to write, and what has failed.
 //!
-//! Whoever holds the write side writes. The receiver never waits for it: it leaves its replies in
-//! the slot, whose lock nobody holds for long, and reads on. Whoever gives the write side back looks
-//! into the slot afterwards, so no reply is forgotten.
+//! A sender waits for its turn, and then for the peer. The receiver never waits for a sender: it posts its
+//! replies and reads on, and tries again soon.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::Shutdown;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::error::Error;
+use super::outbox::{Outbox, Posts, Taken, Writer};
 use super::transport::Transport;
 use crate::close::CloseCode;
 use crate::config::{Config, Role};
-use crate::encoder::Encoder;
-use crate::error::{SendError, TimedOut};
+use crate::connection::{Progress, WriteHalf};
+use crate::control::Replies;
+use crate::encoder::{Unsent, Written};
+use crate::error::{Error, SendError, TimedOut};
+use crate::prepared::Prepared;
 
 /// How long one write waits for the peer to read: the longest that the receiver is held up when it
 /// writes itself. A sender tries again until the write timeout.
@@ -23,334 +27,379 @@ pub(super) const WRITE_SLICE: Duration = Duration::from_millis(20);
 pub(super) struct Link<S> {
     stream: S,
     role: Role,
-    writer: Mutex<Writer>,
-    slot: Mutex<Slot>,
-    write_timeout: Duration,
+    outbox: Outbox<WriteHalf, Posted>,
+    /// Why nothing can be sent or received any more.
+    failure: Mutex<Option<Failure>>,
+    /// How many bytes waited when the writer was last given back, and how many are posted.
+    queued: AtomicUsize,
+    max_queue: usize,
 }
 
-/// The write side.
-pub(super) struct Writer {
-    pub(super) encoder: Encoder,
-    /// A write failed, perhaps in the middle of a frame: nothing may follow.
-    broken: bool,
-    /// Nothing comes after what is queued: then shut down writing.
-    parting: bool,
+/// What went wrong with the socket, to be said by both halves.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Failure {
+    TimedOut(TimedOut),
+    Io(io::ErrorKind),
 }
 
-/// What the receiver, or a server that stops, wants to be sent.
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::TimedOut(timed_out) => timed_out.into(),
+            Failure::Io(kind) => io::Error::from(kind).into(),
+        }
+    }
+}
+
+/// What others want to be sent while one thread writes.
 #[derive(Default)]
-struct Slot {
-    pong: Option<Vec<u8>>,
-    ping: bool,
-    close: Option<(CloseCode, String)>,
-    /// The last Close of all, an echo or the answer to a fault. Behind it the stream ends.
-    last: Option<(Option<CloseCode>, String)>,
-    ended: bool,
-    /// Since when we wait for the peer's Close. The one field that stays.
-    closing: Option<Instant>,
+struct Posted {
+    replies: Replies,
+    /// Messages of those who do not wait, in their order.
+    messages: Vec<Prepared>,
 }
 
-/// What became of an attempt to write without waiting for long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
+impl Posts for Posted {
+    fn is_empty(&self) -> bool {
+        self.replies.is_empty() && self.messages.is_empty()
+    }
+}
+
+impl Writer<Posted> for WriteHalf {
+    fn take(&mut self, posted: &mut Posted) -> Taken {
+        // Messages first: a Close was posted behind them. One that comes too late is dropped.
+        let full = |message: &Prepared| self.send_prepared(message) == Err(SendError::QueueFull);
+        let room = posted.messages.iter().position(full).unwrap_or(posted.messages.len());
+        posted.messages.drain(..room);
+        if !posted.messages.is_empty() {
+            return if room > 0 { Taken::Others } else { Taken::Nothing };
+        }
+        let others = room > 0 || posted.replies.has_close();
+        self.reply(&mut posted.replies);
+        if others { Taken::Others } else { Taken::Replies }
+    }
+
+    fn poison(&mut self) {
+        self.write_failed();
+    }
+}
+
+/// How long the writing thread waits for a peer that does not read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// Until the write timeout.
+    ForThePeer,
+    /// Not at all, but for one slice.
+    No,
+}
+
+/// What became of an attempt to write without waiting.
+pub(super) struct Attempt {
     /// All is written, or nothing can be any more.
-    Done,
-    /// The peer does not read at the moment.
-    Stalled,
-    /// Somebody else holds the write side, and will see to it.
-    Elsewhere,
+    pub(super) done: bool,
+    /// How far the output has come; unknown while another thread writes.
+    pub(super) progress: Option<Progress>,
+    /// When to look again.
+    pub(super) due: Option<Instant>,
 }
 
 impl<S: Transport> Link<S> {
-    pub(super) fn new(stream: S, encoder: Encoder, config: &Config) -> Self {
-        let role = encoder.role();
-        let writer = Writer { encoder, broken: false, parting: false };
-        Self {
+    /// # Errors
+    ///
+    /// The transport has no timeouts.
+    pub(super) fn new(stream: S, role: Role, half: WriteHalf, config: &Config) -> io::Result<Self> {
+        // Where a write that timed out is final, it gets all the time there is.
+        let slice = match stream.resumes_writes() {
+            true => WRITE_SLICE,
+            false => config.write_timeout.into(),
+        };
+        stream.set_write_timeout(Some(slice))?;
+        stream.set_nodelay(config.nodelay)?;
+        Ok(Self {
             stream,
             role,
-            writer: Mutex::new(writer),
-            slot: Mutex::new(Slot::default()),
-            write_timeout: config.write_timeout.into(),
-        }
+            outbox: Outbox::new(half),
+            failure: Mutex::new(None),
+            queued: AtomicUsize::new(0),
+            max_queue: config.max_queue,
+        })
     }
 
     pub(super) fn stream(&self) -> &S {
         &self.stream
     }
 
-    /// Waits for the write side, lets `work` put something into it, and gives it back.
-    pub(super) fn write<T>(
+    pub(super) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Waits for its turn, lets `begin` put something into the output, and writes all of it.
+    pub(super) fn send<'m>(
         &self,
-        work: impl FnOnce(&Self, &mut Writer) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let mut writer = self.lock();
-        self.collect(&mut writer);
-        let result = work(self, &mut writer);
-        drop(writer);
-        while self.has_mail() {
-            let Some(mut writer) = self.try_lock() else {
-                break;
-            };
-            self.collect(&mut writer);
-            // The message before it is on its way; what fails here fails the next one.
-            let _ = self.flush(&mut writer);
-        }
-        result
-    }
-
-    /// Writes what can be written soon, without waiting for other senders.
-    pub(super) fn deliver(&self) -> Delivery {
-        loop {
-            let Some(mut writer) = self.try_lock() else {
-                return Delivery::Elsewhere;
-            };
-            self.collect(&mut writer);
-            let delivery = self.flush_soon(&mut writer);
-            drop(writer);
-            if !self.has_mail() {
-                return delivery;
-            }
-        }
-    }
-
-    /// Writes all that is queued.
-    pub(super) fn flush(&self, writer: &mut Writer) -> Result<(), Error> {
-        if writer.broken {
-            // What was queued is lost.
-            return Err(SendError::Closed.into());
-        }
-        let mut patience = Patience::new(self.write_timeout);
-        while !writer.encoder.pending().is_empty() {
-            let pending = writer.encoder.pending();
-            match self.write_some(&[IoSlice::new(pending)]) {
-                Ok(n) => {
-                    writer.encoder.sent(n);
-                    patience.renew();
-                }
-                Err(error) => {
-                    patience.bear(error).map_err(|error| self.break_off(writer, error))?
-                }
-            }
-        }
-        self.part(writer);
-        Ok(())
-    }
-
-    /// Writes all that is queued, and then a frame that is not, from where it lies.
-    pub(super) fn write_frame(
-        &self,
-        writer: &mut Writer,
-        header: &[u8],
-        payload: &[u8],
+        begin: impl FnOnce(&mut WriteHalf) -> Result<Unsent<'m>, SendError>,
     ) -> Result<(), Error> {
-        if writer.encoder.is_urgent() {
-            self.flush(writer)?;
-        }
-        let mut patience = Patience::new(self.write_timeout);
-        let mut done = 0;
-        while done < header.len() + payload.len() {
-            let queued = writer.encoder.pending();
-            let header_rest = header.get(done..).unwrap_or_default();
-            let payload_done = done.saturating_sub(header.len());
-            let payload_rest = payload.get(payload_done..).unwrap_or_default();
-            let slices = [queued, header_rest, payload_rest].map(IoSlice::new);
-            let empty = slices.iter().take_while(|slice| slice.is_empty()).count();
-            match self.write_some(slices.get(empty..).unwrap_or_default()) {
-                Ok(n) => {
-                    let of_queue = n.min(queued.len());
-                    writer.encoder.sent(of_queue);
-                    done += n - of_queue;
-                    patience.renew();
+        self.outbox.with(&|half, taken| self.flush_posted(half, taken), |half| {
+            let mut unsent = begin(half)?;
+            self.write(half, &mut unsent, Wait::ForThePeer).map(drop)
+        })
+    }
+
+    /// Waits for its turn and queues something; if there is no room, `begin` starts what is written instead.
+    pub(super) fn feed<'m>(
+        &self,
+        queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
+        begin: impl FnOnce(&mut WriteHalf) -> Result<Unsent<'m>, SendError>,
+    ) -> Result<(), Error> {
+        self.outbox.with(&|half, taken| self.flush_posted(half, taken), |half| {
+            match queue(half) {
+                Err(SendError::QueueFull) => {
+                    self.write(half, &mut Unsent::nothing(), Wait::ForThePeer)?;
+                    queue(half)?;
                 }
-                Err(error) => {
-                    patience.bear(error).map_err(|error| self.break_off(writer, error))?
+                // It will never fit.
+                Err(SendError::MessageTooLarge { .. }) => {
+                    let mut unsent = begin(half)?;
+                    self.write(half, &mut unsent, Wait::ForThePeer)?;
                 }
+                other => other?,
             }
+            self.note_queued(half);
+            Ok(())
+        })
+    }
+
+    /// Writes what was fed.
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        self.outbox.with(&|half, taken| self.flush_posted(half, taken), |half| {
+            match half.has_failed() {
+                true => Err(SendError::Closed.into()), // what was queued is lost
+                false => self.write(half, &mut Unsent::nothing(), Wait::ForThePeer).map(drop),
+            }
+        })
+    }
+
+    /// Queues something and writes what goes at once, without waiting for the peer or for other senders:
+    /// while one of them writes, `message` is posted.
+    pub(super) fn try_send(
+        &self,
+        queue: impl FnOnce(&mut WriteHalf) -> Result<(), SendError>,
+        message: impl FnOnce() -> Prepared,
+    ) -> Result<(), SendError> {
+        let attempt = self.outbox.try_with(&|half, _| _ = self.flush_soon(half), |half| {
+            let result = queue(half);
+            self.flush_soon(half);
+            result
+        });
+        if let Some(result) = attempt {
+            return result;
         }
+        let message = message();
+        self.outbox.post(|posted| {
+            let waiting: usize = posted.messages.iter().map(|message| message.frame().len()).sum();
+            match waiting.saturating_add(message.frame().len()) <= self.max_queue {
+                _ if posted.replies.has_close() => Err(SendError::Closed),
+                true => {
+                    posted.messages.push(message);
+                    Ok(())
+                }
+                false => Err(SendError::QueueFull),
+            }
+        })?;
+        self.outbox.try_with(&|half, _| _ = self.flush_soon(half), |_| {});
         Ok(())
+    }
+
+    /// Starts the closing handshake. If nobody else writes, this waits for the peer as a send does.
+    pub(super) fn close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        WriteHalf::check_close(self.role, code)?;
+        self.outbox.post(|posted| posted.replies.close(code, reason));
+        self.outbox.try_with(&|half, taken| self.flush_posted(half, taken), |_| {});
+        Ok(())
+    }
+
+    /// The same without waiting; whether the Close is on its way: written, or behind a send.
+    pub(super) fn try_close(&self, code: CloseCode) -> bool {
+        self.outbox.post(|posted| posted.replies.close(code, ""));
+        self.attempt().done
+    }
+
+    /// Says that the connection is over, and wakes both halves.
+    pub(super) fn abort(&self) {
+        self.outbox.post(|posted| posted.replies.end());
+        self.shut_down();
+    }
+
+    /// The same for a reason that the receiver is to report.
+    pub(super) fn cut_off(&self, failure: Failure) {
+        self.note_failure(failure);
+        self.abort();
+    }
+
+    /// Passes on what the receiver has to say: into the queue, so that each ping is answered while there is
+    /// room, or to the thread that writes now. The receiver writes it before it waits.
+    pub(super) fn reply(&self, replies: &mut Replies) {
+        let soon = |half: &mut WriteHalf, _| _ = self.flush_soon(half);
+        if self.outbox.try_with(&soon, |half| half.reply(replies)).is_none() {
+            self.outbox.post(|posted| posted.replies.merge(replies));
+            self.outbox.try_with(&soon, |_| {});
+        }
+    }
+
+    /// Writes what can be written without waiting, and looks at the deadlines.
+    pub(super) fn attempt(&self) -> Attempt {
+        let soon = |half: &mut WriteHalf, _| _ = self.flush_soon(half);
+        let attempt = self.outbox.try_with(&soon, |half| {
+            self.flush_soon(half);
+            let due = half.tick(Instant::now()).unwrap_or_else(|timed_out| {
+                self.fail(half, Failure::TimedOut(timed_out));
+                None
+            });
+            (half.progress(), due)
+        });
+        // Others may have posted while this thread wrote: that may wait now.
+        let done = self.queued() == 0 && self.outbox.is_empty();
+        match attempt {
+            Some((progress, due)) => {
+                Attempt { done: done && progress.flushed, progress: Some(progress), due }
+            }
+            None => Attempt { done: false, progress: None, due: None },
+        }
+    }
+
+    /// Gives the memory of the queue back, if nothing is in it.
+    pub(super) fn release(&self) {
+        self.outbox.try_with(&|half, _| _ = self.flush_soon(half), |half| {
+            half.reclaim_queue(&mut Vec::new())
+        });
+    }
+
+    pub(super) fn failure(&self) -> Option<Failure> {
+        *self.failures()
     }
 
     /// Ends both directions, also for threads that wait in them.
-    pub(super) fn cut(&self) {
+    pub(super) fn shut_down(&self) {
         // It may have ended by itself.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
-    /// Writes until the peer stops reading.
-    fn flush_soon(&self, writer: &mut Writer) -> Delivery {
-        while !writer.broken && !writer.encoder.pending().is_empty() {
-            let pending = writer.encoder.pending();
-            match self.write_some(&[IoSlice::new(pending)]) {
-                Ok(n) => {
-                    let stalled = n < pending.len();
-                    writer.encoder.sent(n);
-                    if stalled {
-                        return Delivery::Stalled;
-                    }
+    /// Writes what others have posted: their messages and Closes until all is written, the receiver's
+    /// replies as far as they go, since it tries again itself.
+    fn flush_posted(&self, half: &mut WriteHalf, taken: Taken) {
+        let wait = if taken == Taken::Others { Wait::ForThePeer } else { Wait::No };
+        // What fails here is noted, and fails the next call.
+        let _ = self.write(half, &mut Unsent::nothing(), wait);
+    }
+
+    /// Whether all is written.
+    fn flush_soon(&self, half: &mut WriteHalf) -> bool {
+        let written = self.write(half, &mut Unsent::nothing(), Wait::No);
+        written.is_ok_and(|written| written == Written::All)
+    }
+
+    fn write(
+        &self,
+        half: &mut WriteHalf,
+        unsent: &mut Unsent<'_>,
+        wait: Wait,
+    ) -> Result<Written, Error> {
+        loop {
+            let written = self.write_once(half, unsent);
+            self.note_queued(half);
+            match written {
+                Ok(Written::All) => {
+                    self.finish(half);
+                    return Ok(Written::All);
                 }
-                Err(error) if is_timeout(&error) => return Delivery::Stalled,
+                Ok(Written::Blocked) if !self.stream.resumes_writes() => {
+                    return Err(self.fail(half, Failure::TimedOut(TimedOut::Write)));
+                }
+                Ok(Written::Blocked) => {}
                 Err(error) => {
-                    self.break_off(writer, error.into());
+                    self.fail(half, Failure::Io(error.kind()));
+                    return Err(error.into());
                 }
             }
-        }
-        self.part(writer);
-        Delivery::Done
-    }
-
-    fn write_some(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let most: usize = slices.iter().map(|slice| slice.len()).sum();
-        loop {
-            return match self.stream.write(slices) {
-                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) if n > most => {
-                    let reason = "the transport claims to have written more than it was given";
-                    Err(io::Error::new(io::ErrorKind::InvalidData, reason))
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                result => result,
-            };
+            if let Err(timed_out) = half.tick(Instant::now()) {
+                return Err(self.fail(half, Failure::TimedOut(timed_out)));
+            }
+            if wait == Wait::No {
+                return Ok(Written::Blocked);
+            }
         }
     }
 
-    /// After a failed write: half a frame may be out.
-    fn break_off(&self, writer: &mut Writer, error: Error) -> Error {
-        writer.broken = true;
-        writer.encoder.end();
-        self.note_closing();
-        let _ = self.stream.shutdown(Shutdown::Write);
-        error
+    /// One round of the write loop, after which the transport has passed on what it took.
+    fn write_once(&self, half: &mut WriteHalf, unsent: &mut Unsent<'_>) -> io::Result<Written> {
+        let mut panics = OnPanic { link: self, armed: true };
+        let written = half.write_with(unsent, |slices| self.stream.write(slices));
+        let flushed = match written {
+            Ok(Written::All) if !half.has_failed() => self.stream.flush(),
+            _ => Ok(()),
+        };
+        panics.armed = false;
+        match flushed {
+            Ok(()) => half.set_flushed(true),
+            Err(error) if is_timeout(&error) => {
+                half.set_flushed(false);
+                return Ok(Written::Blocked);
+            }
+            Err(error) => {
+                half.write_failed();
+                return Err(error);
+            }
+        }
+        written
     }
 
-    /// After the last frame of all.
-    fn part(&self, writer: &mut Writer) {
-        if std::mem::take(&mut writer.parting) {
+    /// When all is written: our side may end, and the clock of a Close begins.
+    fn finish(&self, half: &mut WriteHalf) {
+        if half.wants_shutdown() {
             let _ = self.stream.shutdown(Shutdown::Write);
+            half.shut_down();
+        }
+        if half.progress().closed {
+            let _ = half.tick(Instant::now());
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(|poisoned| distrust(poisoned.into_inner()))
+    /// After a failed write half a frame may be out: nothing may follow, and the receiver is woken.
+    fn fail(&self, half: &mut WriteHalf, failure: Failure) -> Error {
+        half.write_failed();
+        self.note_failure(failure);
+        self.note_queued(half);
+        self.shut_down();
+        failure.into()
     }
 
-    fn try_lock(&self) -> Option<MutexGuard<'_, Writer>> {
-        match self.writer.try_lock() {
-            Ok(writer) => Some(writer),
-            Err(TryLockError::Poisoned(poisoned)) => Some(distrust(poisoned.into_inner())),
-            Err(TryLockError::WouldBlock) => None,
-        }
+    fn note_failure(&self, failure: Failure) {
+        self.failures().get_or_insert(failure);
+    }
+
+    fn note_queued(&self, half: &WriteHalf) {
+        self.queued.store(half.queued(), Ordering::Relaxed);
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Option<Failure>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The slot.
-impl<S> Link<S> {
-    /// Leaves a pong; only the latest counts (RFC 6455 §5.5.3).
-    pub(super) fn leave_pong(&self, payload: &[u8]) {
-        self.slot().pong = Some(payload.to_owned());
-    }
-
-    pub(super) fn leave_ping(&self) {
-        self.slot().ping = true;
-    }
-
-    /// Leaves a Close that starts the closing handshake.
-    pub(super) fn leave_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        Encoder::check_close(self.role, code, reason)?;
-        let mut slot = self.slot();
-        slot.close.get_or_insert_with(|| (code, reason.to_owned()));
-        slot.closing.get_or_insert_with(Instant::now);
-        Ok(())
-    }
-
-    /// Leaves the last Close of all.
-    pub(super) fn leave_parting(&self, code: Option<CloseCode>, reason: &str) {
-        self.slot().last = Some((code, reason.to_owned()));
-    }
-
-    /// Leaves word that the connection has ended.
-    pub(super) fn leave_end(&self) {
-        self.slot().ended = true;
-    }
-
-    /// Notes that nothing more will be sent: from now on the peer's Close is waited for.
-    pub(super) fn note_closing(&self) {
-        self.slot().closing.get_or_insert_with(Instant::now);
-    }
-
-    pub(super) fn closing(&self) -> Option<Instant> {
-        self.slot().closing
-    }
-
-    fn has_mail(&self) -> bool {
-        let slot = self.slot();
-        let close = slot.close.is_some() || slot.last.is_some() || slot.ended;
-        slot.pong.is_some() || slot.ping || close
-    }
-
-    /// Moves what was left in the slot to the encoder.
-    fn collect(&self, writer: &mut Writer) {
-        let mut slot = self.slot();
-        if let Some(payload) = slot.pong.take() {
-            writer.encoder.pong(&payload);
-        }
-        if std::mem::take(&mut slot.ping) {
-            writer.encoder.keepalive_ping();
-        }
-        if let Some((code, reason)) = slot.close.take() {
-            // It was checked by whoever left it.
-            let _ = writer.encoder.close(code, &reason);
-        }
-        if let Some((code, reason)) = slot.last.take() {
-            writer.encoder.echo(code, &reason);
-            writer.parting = true;
-        }
-        if std::mem::take(&mut slot.ended) {
-            writer.encoder.end();
-        }
-    }
-
-    fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Ends the connection for the receiver, too, if the transport panics.
+struct OnPanic<'l, S: Transport> {
+    link: &'l Link<S>,
+    armed: bool,
 }
 
-/// A transport panicked while it was written to.
-fn distrust(mut writer: MutexGuard<'_, Writer>) -> MutexGuard<'_, Writer> {
-    writer.broken = true;
-    writer.encoder.end();
-    writer
+impl<S: Transport> Drop for OnPanic<'_, S> {
+    fn drop(&mut self) {
+        if self.armed && thread::panicking() {
+            self.link.note_failure(Failure::Io(io::ErrorKind::Other));
+            self.link.shut_down();
+        }
+    }
 }
 
 pub(super) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
-
-/// How long to go on writing to a peer that does not read.
-struct Patience {
-    timeout: Duration,
-    stalled: Option<Instant>,
-}
-
-impl Patience {
-    fn new(timeout: Duration) -> Self {
-        Self { timeout, stalled: None }
-    }
-
-    fn renew(&mut self) {
-        self.stalled = None;
-    }
-
-    fn bear(&mut self, error: io::Error) -> Result<(), Error> {
-        if !is_timeout(&error) {
-            return Err(error.into());
-        }
-        let now = Instant::now();
-        // The write that timed out has waited for a slice already.
-        let since =
-            *self.stalled.get_or_insert_with(|| now.checked_sub(WRITE_SLICE).unwrap_or(now));
-        match now.duration_since(since) >= self.timeout {
-            true => Err(TimedOut::Write.into()),
-            false => Ok(()),
-        }
-    }
 }

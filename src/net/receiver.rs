@@ -2,42 +2,56 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::error::Error;
-use super::link::{Delivery, Link, WRITE_SLICE, is_timeout};
+use super::link::{Attempt, Failure, Link, WRITE_SLICE, is_timeout};
 use super::transport::Transport;
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
 use crate::config::Config;
-use crate::decoder::{Decoder, Found};
-use crate::error::{Disconnected, ProtocolError, TimedOut};
-use crate::keepalive::Keepalive;
+use crate::connection::{Progress, ReadHalf, Ready};
+use crate::control::Replies;
+use crate::error::{Disconnected, Error, ProtocolError, TimedOut};
+use crate::handshake::Request;
 use crate::message::{Close, Event, Message};
+use crate::timers::earlier;
 
 /// Receives messages.
 ///
-/// Keep calling [`recv`](Self::recv), even if you expect nothing: that is where pings and Closes are
-/// answered, and where a peer that is gone is noticed.
-pub struct Receiver<S> {
-    inner: Inner<S>,
+/// Keep calling [`recv`](Self::recv), even if you expect nothing ([`drain`](Self::drain) does it in one
+/// line): that is where pings and Closes are answered, and where a peer that is gone is noticed.
+///
+/// Dropping it closes the socket, whatever senders there are. After a Close, or a fault of the peer, the drop
+/// first waits for the peer's end of the stream, for at most the [linger](crate::ConfigBuilder::linger)
+/// time, so that the peer gets to read the last frame. Without a Close the peer sees an abrupt end: see
+/// [`close`](Self::close).
+pub struct Receiver<S: Transport> {
+    link: Arc<Link<S>>,
+    /// `None` once it was dropped.
+    inner: Option<Box<Inner<S>>>,
     /// Apart from the rest, since messages borrow it.
     buffer: Buffer,
+    /// Where a server finds the connection again when the handler has dropped this.
+    home: Option<Home<S>>,
 }
 
-struct Inner<S> {
+/// A place for a connection whose handler has returned.
+pub(super) type Home<S> = Arc<Mutex<Option<Box<Inner<S>>>>>;
+
+pub(super) struct Inner<S> {
     link: Arc<Link<S>>,
-    decoder: Decoder,
-    keepalive: Keepalive,
-    close_timeout: Duration,
-    /// The longest to wait without looking at the clock: no deadline is sooner.
+    read: ReadHalf,
+    replies: Replies,
+    /// That of the other half, as last seen.
+    progress: Progress,
+    /// The longest to wait without a look at the deadlines: none that another thread starts is sooner.
     longest_wait: Duration,
-    /// How long to wait for input at present.
-    wait: Duration,
     /// The read timeout of the socket, which is only set when it changes.
     timeout: Option<Duration>,
-    /// What the peer's Close said.
+    request: Option<Request>,
+    /// The peer's Close: its code, its reason, and whether a message was under way.
     close: Option<(Option<CloseCode>, String, bool)>,
     end: Option<End>,
 }
@@ -49,35 +63,31 @@ enum End {
     Protocol(ProtocolError),
     TimedOut(TimedOut),
     Disconnected(Disconnected),
-    Io(io::ErrorKind),
+    Failed(Failure),
 }
 
 impl<S: Transport> Receiver<S> {
     pub(super) fn new(
         link: Arc<Link<S>>,
-        decoder: Decoder,
+        read: ReadHalf,
         buffer: Buffer,
+        request: Option<Request>,
         config: &Config,
     ) -> Self {
         let close_timeout = Duration::from(config.close_timeout);
-        let ping_after = config.keepalive.map(|(ping_after, _)| ping_after.into());
-        let longest_wait =
-            ping_after.map_or(close_timeout, |after: Duration| close_timeout.min(after));
-        let mut keepalive = Keepalive::new(config.keepalive);
-        // The handshake was a sign of life.
-        keepalive.heard();
+        let ping_after = config.keepalive.map(|(ping_after, _)| Duration::from(ping_after));
         let inner = Inner {
-            link,
-            decoder,
-            keepalive,
-            close_timeout,
-            longest_wait,
-            wait: longest_wait,
+            link: Arc::clone(&link),
+            read,
+            replies: Replies::new(),
+            progress: Progress::default(),
+            longest_wait: ping_after.map_or(close_timeout, |after| after.min(close_timeout)),
             timeout: None,
+            request,
             close: None,
             end: None,
         };
-        Self { inner, buffer }
+        Self { link, inner: Some(Box::new(inner)), buffer, home: None }
     }
 
     /// The next message, as soon as it is complete. `None` after a good close: then
@@ -89,100 +99,193 @@ impl<S: Transport> Receiver<S> {
     /// # Errors
     ///
     /// All are final, and come again if asked again. Complete messages come before any:
-    /// [`Error::Protocol`] after the Close frame that answers it was sent; [`Error::Disconnected`] if the
-    /// peer's side ended without a Close frame; [`Error::TimedOut`] if it fell silent or did not
-    /// answer our Close; [`Error::Io`] if the socket failed.
+    /// [`Error::Protocol`] when the Close frame that answers it is on its way; [`Error::Disconnected`] if the
+    /// peer's side ended without a Close frame; [`Error::TimedOut`] if it fell silent, did not
+    /// answer our Close, or takes nothing of what is sent; [`Error::Io`] if the socket failed. A write that
+    /// failed in another thread is reported here, too.
     pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        let Self { inner, buffer } = self;
-        let found = loop {
+        let Self { inner, buffer, .. } = self;
+        let Some(inner) = inner else {
+            return Ok(None);
+        };
+        let ready = loop {
             match inner.next(buffer)? {
-                Some(found) if found.is_message() => break found,
-                Some(found) => inner.control(&found, buffer)?,
+                Some(ready) if ready.is_message() => break ready,
+                Some(_) => {}
                 None => return Ok(None),
             }
         };
-        match inner.decoder.event(&found, buffer) {
+        match inner.read.event(ready, buffer, &mut inner.replies) {
             Ok(Event::Message(message)) => Ok(Some(message)),
             Ok(_) => Ok(None),
             Err(error) => Err(inner.fail(error)),
         }
     }
 
+    /// Receives and discards messages until the end: for a connection on which you only send. Without it a
+    /// peer's pings and Closes stay unanswered.
+    ///
+    /// ```no_run
+    /// # use sansocket::{Config, net};
+    /// # fn example(stream: std::net::TcpStream) -> Result<(), sansocket::Error> {
+    /// let (sender, mut receiver) = net::accept(stream, Config::default())?;
+    /// std::thread::spawn(move || receiver.drain());
+    /// while sender.send("tick").is_ok() {
+    ///     std::thread::sleep(std::time::Duration::from_secs(1));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`recv`](Self::recv).
+    pub fn drain(&mut self) -> Result<(), Error> {
+        while self.recv()?.is_some() {}
+        Ok(())
+    }
+
+    /// Closes the connection and waits for its end: sends a Close frame behind all that was fed, discards
+    /// messages until the peer's Close comes, and gives the peer time to end its side.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`recv`](Self::recv), and [`SendError::ClientOnlyCode`](crate::SendError::ClientOnlyCode)
+    /// for 1010 from a server.
+    pub fn close(mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.link.close(code, reason)?;
+        self.drain()
+    }
+
     /// The peer's Close frame, once it has come.
     #[must_use]
     pub fn close_frame(&self) -> Option<Close<'_>> {
-        let (code, reason, mid_message) = self.inner.close.as_ref()?;
+        let (code, reason, mid_message) = self.inner.as_ref()?.close.as_ref()?;
         Some(Close { code: *code, reason, mid_message: *mid_message })
+    }
+
+    /// The request that opened the connection, until [`recv`](Self::recv) waits for the first time: an
+    /// idle connection keeps nothing. `None` also after [`open`](super::open), where somebody else read it.
+    #[must_use]
+    pub fn request(&self) -> Option<&Request> {
+        self.inner.as_ref()?.request.as_ref()
+    }
+
+    /// Takes the request that opened the connection, to keep it for longer.
+    pub fn take_request(&mut self) -> Option<Request> {
+        self.inner.as_mut()?.request.take()
+    }
+
+    /// The socket, such as for the peer's address. To read from it or to write to it breaks the connection.
+    #[must_use]
+    pub fn stream(&self) -> &S {
+        self.link.stream()
+    }
+
+    /// Says where the connection goes when this is dropped.
+    pub(super) fn set_home(&mut self, home: Home<S>) {
+        self.home = Some(home);
+    }
+}
+
+impl<S: Transport> Drop for Receiver<S> {
+    fn drop(&mut self) {
+        let Some(mut inner) = self.inner.take() else {
+            return;
+        };
+        match &self.home {
+            Some(home) => *home.lock().unwrap_or_else(PoisonError::into_inner) = Some(inner),
+            None => inner.close_socket(),
+        }
     }
 }
 
 impl<S: Transport> Inner<S> {
     /// The next thing the peer says; waits for it.
-    fn next(&mut self, buffer: &mut Buffer) -> Result<Option<Found>, Error> {
+    fn next(&mut self, buffer: &mut Buffer) -> Result<Option<Ready>, Error> {
         loop {
             if let Some(end) = self.end {
                 return end.into_result().map(|()| None);
             }
-            match self.decoder.find(buffer) {
-                Ok(Some(found)) => return Ok(Some(found)),
-                Ok(None) => self.read(buffer)?,
+            match self.read.advance(buffer, &mut self.replies) {
+                Ok(Some(ready)) if ready.is_close() => self.note_close(ready, buffer)?,
+                Ok(Some(ready)) => {
+                    self.reply();
+                    return Ok(Some(ready));
+                }
+                Ok(None) => {
+                    self.request = None;
+                    self.wait(buffer);
+                }
                 Err(error) => return Err(self.fail(error)),
             }
         }
     }
 
-    fn control(&mut self, found: &Found, buffer: &Buffer) -> Result<(), Error> {
-        match self.decoder.event(found, buffer) {
-            Ok(Event::Ping(payload)) => {
-                self.link.leave_pong(payload);
-                self.link.deliver();
-            }
+    fn note_close(&mut self, ready: Ready, buffer: &Buffer) -> Result<(), Error> {
+        match self.read.event(ready, buffer, &mut self.replies) {
             Ok(Event::Close(Close { code, reason, mid_message })) => {
                 self.close = Some((code, reason.to_owned(), mid_message));
-                self.part(code, reason, End::Closed);
+                self.end(End::Closed);
+                Ok(())
             }
-            Ok(Event::Pong(_) | Event::Message(_)) => {}
-            Err(error) => return Err(self.fail(error)),
-        }
-        Ok(())
-    }
-
-    /// Reads something, or finds out that there will be nothing.
-    fn read(&mut self, buffer: &mut Buffer) -> Result<(), Error> {
-        loop {
-            let stalled = self.link.deliver() == Delivery::Stalled;
-            let wait = self.wait_at_most(stalled)?;
-            match self.read_within(wait, buffer) {
-                Ok(0) => {
-                    let mid_message = self.decoder.is_mid_message() || !buffer.is_empty();
-                    return Err(self.end(End::Disconnected(Disconnected { mid_message })));
-                }
-                Ok(_) => {
-                    self.keepalive.heard();
-                    return Ok(());
-                }
-                Err(error) if !is_timeout(&error) => return Err(self.end_io(error)),
-                Err(_) => {
-                    if buffer.is_empty() {
-                        *buffer = Buffer::new();
-                    }
-                    self.tick(wait)?;
-                }
-            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.fail(error)),
         }
     }
 
-    /// How long the next read may wait, in view of what else there is to do.
-    fn wait_at_most(&mut self, stalled: bool) -> Result<Duration, Error> {
-        let wait = if stalled { WRITE_SLICE } else { self.wait };
-        let Some(closing) = self.link.closing() else {
-            return Ok(wait);
+    /// Writes what there is to write, looks at the deadlines, and reads, once; or notes the end.
+    fn wait(&mut self, buffer: &mut Buffer) {
+        let Attempt { done, progress, due } = self.link.attempt();
+        self.progress = progress.unwrap_or(self.progress);
+        let now = Instant::now();
+        let read_due = match self.read.tick(now, self.progress, &mut self.replies) {
+            Ok(read_due) => read_due,
+            Err(timed_out) => return self.end(End::TimedOut(timed_out)),
         };
-        let left = self.close_timeout.saturating_sub(closing.elapsed());
-        match left.is_zero() {
-            true => Err(self.end(End::TimedOut(TimedOut::Close))),
-            false => Ok(wait.min(left)),
+        if !self.replies.is_empty() {
+            return self.reply(); // a ping is due: it is written before this waits
         }
+        if self.read.is_finished(self.progress) {
+            return self.end_with_the_socket(Disconnected { mid_message: false });
+        }
+        let longest = if done { self.longest_wait } else { WRITE_SLICE };
+        let due = earlier(read_due, due).map(|due| due.saturating_duration_since(now));
+        let wait = due.map_or(longest, |due| due.min(longest));
+        if self.read.has_eof() {
+            // Half closed by the peer, which may still read.
+            return thread::sleep(wait);
+        }
+        match self.read_within(wait, buffer) {
+            Ok(0) => self.eof(),
+            Ok(_) => {}
+            Err(error) if is_timeout(&error) => {
+                if buffer.is_empty() && done {
+                    *buffer = Buffer::new();
+                    self.link.release();
+                }
+            }
+            Err(error) => {
+                let _ = self.read.eof(&mut self.replies);
+                let failure = Failure::Io(error.kind());
+                self.end(End::Failed(self.link.failure().unwrap_or(failure)));
+            }
+        }
+    }
+
+    fn eof(&mut self) {
+        match self.read.eof(&mut self.replies) {
+            Ok(()) => self.reply(),
+            Err(disconnected) => self.end_with_the_socket(disconnected),
+        }
+    }
+
+    /// The stream is over, for a reason that may be known.
+    fn end_with_the_socket(&mut self, disconnected: Disconnected) {
+        self.end(match self.link.failure() {
+            Some(failure) => End::Failed(failure),
+            None => End::Disconnected(disconnected),
+        });
     }
 
     fn read_within(&mut self, wait: Duration, buffer: &mut Buffer) -> io::Result<usize> {
@@ -195,71 +298,50 @@ impl<S: Transport> Inner<S> {
         buffer.read_with(|space| self.link.stream().read(space))
     }
 
-    /// After `waited` without a byte.
-    fn tick(&mut self, waited: Duration) -> Result<(), Error> {
-        if self.link.closing().is_some() {
-            return Ok(());
-        }
-        let now = Instant::now();
-        self.keepalive.silent_since(now.checked_sub(waited).unwrap_or(now));
-        match self.keepalive.tick(now) {
-            Ok(tick) => {
-                if tick.ping {
-                    self.link.leave_ping();
-                }
-                let until = tick.next.map(|next| next.saturating_duration_since(now));
-                self.wait = until.map_or(self.longest_wait, |until| until.min(self.longest_wait));
-                Ok(())
-            }
-            Err(timed_out) => Err(self.end(End::TimedOut(timed_out))),
-        }
-    }
-
-    /// The peer broke the protocol: says so, and parts.
     fn fail(&mut self, error: ProtocolError) -> Error {
-        self.part(Some(error.close_code()), "", End::Protocol(error));
+        self.end(End::Protocol(error));
         error.into()
     }
 
-    /// Sends the last Close frame, shuts down writing, and discards what still comes, for a bounded
-    /// time: unread input at a close makes the kernel reset the connection, and the peer may lose
-    /// the frame (RFC 6455 §7.1.1).
-    fn part(&mut self, code: Option<CloseCode>, reason: &str, end: End) {
-        self.end = Some(end);
-        self.link.leave_parting(code, reason);
-        let deadline = Instant::now() + self.close_timeout;
+    /// Notes the first end, and writes what it calls for as far as that goes at once.
+    fn end(&mut self, end: End) {
+        self.end.get_or_insert(end);
+        self.reply();
+        self.link.attempt();
+        if matches!(end, End::TimedOut(_) | End::Failed(_)) {
+            self.link.abort();
+        }
+    }
+
+    fn reply(&mut self) {
+        if !self.replies.is_empty() {
+            self.link.reply(&mut self.replies);
+        }
+    }
+
+    /// Ends the connection for good, with a Close frame unless there was one.
+    pub(super) fn finish(&mut self, code: CloseCode) {
+        if self.end.is_none() {
+            self.read.finish(code, "", &mut self.replies);
+            self.end(End::Closed);
+        }
+        self.close_socket();
+    }
+
+    /// After the end, writes the rest of the output and waits for the peer's end of the stream; then, or
+    /// without an end, closes the socket.
+    fn close_socket(&mut self) {
         let mut discarded = Buffer::new();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let wait = match self.link.deliver() {
-                _ if left.is_zero() => break,
-                Delivery::Done => left,
-                Delivery::Stalled | Delivery::Elsewhere => left.min(WRITE_SLICE),
-            };
-            match self.read_within(wait, &mut discarded) {
-                Ok(0) => break,
-                Ok(_) => discarded.clear(),
-                Err(error) if is_timeout(&error) => {}
-                Err(_) => break,
-            }
+        while matches!(self.end, Some(End::Closed | End::Protocol(_) | End::Disconnected(_)))
+            && !self.read.is_finished(self.progress)
+            && self.link.failure().is_none()
+        {
+            // Nothing is to be seen in here but the end of it.
+            let _ = self.read.advance(&mut discarded, &mut self.replies);
+            self.replies = Replies::new();
+            self.wait(&mut discarded);
         }
-        self.link.cut();
-    }
-
-    fn end(&mut self, end: End) -> Error {
-        self.end = Some(end);
-        self.link.leave_end();
-        self.link.deliver();
-        self.link.cut();
-        match end.into_result() {
-            Err(error) => error,
-            Ok(()) => io::Error::from(io::ErrorKind::NotConnected).into(),
-        }
-    }
-
-    fn end_io(&mut self, error: io::Error) -> Error {
-        self.end(End::Io(error.kind()));
-        error.into()
+        self.link.abort();
     }
 }
 
@@ -270,12 +352,12 @@ impl End {
             Self::Protocol(error) => Err(error.into()),
             Self::TimedOut(error) => Err(error.into()),
             Self::Disconnected(error) => Err(error.into()),
-            Self::Io(kind) => Err(io::Error::from(kind).into()),
+            Self::Failed(failure) => Err(failure.into()),
         }
     }
 }
 
-impl<S> fmt::Debug for Receiver<S> {
+impl<S: Transport> fmt::Debug for Receiver<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").field("buffer", &self.buffer).finish_non_exhaustive()
     }

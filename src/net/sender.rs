@@ -3,28 +3,23 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::error::Error;
 use super::link::Link;
 use super::transport::Transport;
 use crate::close::CloseCode;
-use crate::error::SendError;
-use crate::frame::{MAX_CONTROL, Opcode};
+use crate::encoder::Unsent;
+use crate::error::{Error, SendError};
 use crate::message::Message;
 use crate::prepared::Prepared;
-
-/// Messages up to this size are copied behind their header and written as one piece; larger ones
-/// are written from where they lie.
-const SMALL: usize = 8 * 1024;
 
 /// Sends messages. Clones send on the same connection, and every method takes `&self`: messages of
 /// several threads follow one another, never mixed.
 ///
-/// A send waits while the peer does not read, and for other sends: up to the
-/// [write timeout](crate::ConfigBuilder::write_timeout). After a write that failed the connection
-/// takes nothing more, since half a frame may be out.
+/// A send waits while the peer does not read, and for other sends: a peer that takes nothing for the
+/// [write timeout](crate::ConfigBuilder::write_timeout) ends the connection, one that reads slowly can hold all
+/// senders for as long as it makes progress. [`try_send`](Self::try_send) never waits. After a write that
+/// failed the connection takes nothing more, since half a frame may be out, and the receiver fails, too.
 ///
-/// When all clones and the [`Receiver`](super::Receiver) are dropped, the socket is closed. Close
-/// with [`close`](Self::close) first, and keep receiving until `None`.
+/// The socket is closed when the [`Receiver`](super::Receiver) is dropped, whatever senders there are.
 pub struct Sender<S> {
     link: Arc<Link<S>>,
 }
@@ -38,6 +33,12 @@ impl<S: Transport> Sender<S> {
         &self.link
     }
 
+    /// The socket, such as for the peer's address. To read from it or to write to it breaks the connection.
+    #[must_use]
+    pub fn stream(&self) -> &S {
+        self.link.stream()
+    }
+
     /// Sends a message. It is on the wire, with all that was fed before, when this returns; it takes
     /// one call to the socket unless the peer is slow.
     ///
@@ -47,45 +48,72 @@ impl<S: Transport> Sender<S> {
     /// does not read; [`Error::Io`] if the socket fails.
     pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
-        let payload = message.as_bytes();
-        self.link.write(|link, writer| {
-            writer.encoder.check_open()?;
-            if payload.len() > SMALL {
-                if let Some(header) = writer.encoder.bare_header(message.opcode(), payload.len()) {
-                    return link.write_frame(writer, header.as_ref(), payload);
-                }
-            }
-            writer.encoder.push(message.opcode(), payload);
-            link.flush(writer)
-        })
+        self.link.send(|half| half.begin(message))
     }
 
     /// Queues a message. It goes out with the next [`send`](Self::send) or [`flush`](Self::flush),
     /// or before the receiver waits for more input: so a loop that answers what it receives with
     /// `feed` writes once per batch of input. From another thread, `flush` after the last.
     ///
-    /// When the queue is full it is written first.
+    /// When the queue is full it is written first, for which this waits as a send does.
     ///
     /// # Errors
     ///
     /// Those of [`send`](Self::send).
     pub fn feed<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
-        let payload = message.as_bytes();
-        self.link.write(|link, writer| {
-            writer.encoder.check_open()?;
-            if !writer.encoder.fits(payload.len()) {
-                link.flush(writer)?;
-            }
-            if !writer.encoder.fits(payload.len()) {
-                // Larger than the queue may ever be.
-                if let Some(header) = writer.encoder.bare_header(message.opcode(), payload.len()) {
-                    return link.write_frame(writer, header.as_ref(), payload);
-                }
-            }
-            writer.encoder.push(message.opcode(), payload);
-            Ok(())
-        })
+        self.link.feed(|half| half.send(message), |half| half.begin(message))
+    }
+
+    /// Sends a message without waiting, neither for the peer nor for other senders. What the peer does not
+    /// take at once stays in the queue, of at most [`max_queue`](crate::ConfigBuilder::max_queue) bytes, and as
+    /// much again while another thread is in the middle of a send. It goes out with the next send, or by
+    /// the receiver: within 20 ms if that sees the peer stall, and else when its read times out, after the
+    /// shorter of the close timeout and the time to a keepalive ping (10 s by default).
+    ///
+    /// For messages to many: whoever cannot keep up gets `QueueFull`, and holds up nobody.
+    ///
+    /// ```no_run
+    /// use std::net::TcpStream;
+    /// use sansocket::{CloseCode, Prepared, SendError, net::Sender};
+    ///
+    /// fn broadcast(audience: &mut Vec<Sender<TcpStream>>, news: &str) {
+    ///     let news = Prepared::new(news);
+    ///     audience.retain(|sender| match sender.try_send_prepared(&news) {
+    ///         Err(SendError::QueueFull) => {
+    ///             sender.abort(); // too slow
+    ///             false
+    ///         }
+    ///         sent => sent.is_ok(),
+    ///     });
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Nothing is sent then: [`SendError::QueueFull`] if the peer has not read enough of what was sent before;
+    /// [`SendError::MessageTooLarge`] if the message would not even fit an empty queue;
+    /// [`SendError::Closed`] if the connection is closing or closed.
+    pub fn try_send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+        let message = message.into();
+        self.link.try_send(|half| half.send(message), || Prepared::new(message))
+    }
+
+    /// The same for a message that was encoded before, see [`Prepared`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`try_send`](Self::try_send).
+    pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), SendError> {
+        self.link.try_send(|half| half.send_prepared(prepared), || prepared.clone())
+    }
+
+    /// How many bytes wait to be written, as of the last look at them: what was fed, and what the peer did not
+    /// take. The rest of a long message that a [`send`](Self::send) is writing from where it lies does not
+    /// count.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.link.queued()
     }
 
     /// Writes what was fed.
@@ -95,24 +123,18 @@ impl<S: Transport> Sender<S> {
     /// [`Error::TimedOut`] if the peer does not read; [`Error::Io`] if the socket fails;
     /// [`Error::Send`] if it has failed before, and what was fed is lost.
     pub fn flush(&self) -> Result<(), Error> {
-        self.link.write(Link::flush)
+        self.link.flush()
     }
 
-    /// Sends a message that was encoded before, see [`Prepared`]. A server copies nothing of it.
+    /// Sends a message that was encoded before, see [`Prepared`]. A server copies nothing of it. It waits as
+    /// [`send`](Self::send) does: one slow peer in a loop over many holds up all of them, for which there is
+    /// [`try_send_prepared`](Self::try_send_prepared).
     ///
     /// # Errors
     ///
     /// Those of [`send`](Self::send).
     pub fn send_prepared(&self, prepared: &Prepared) -> Result<(), Error> {
-        self.link.write(|link, writer| {
-            writer.encoder.check_open()?;
-            if writer.encoder.masks() {
-                writer.encoder.push_prepared(prepared);
-                link.flush(writer)
-            } else {
-                link.write_frame(writer, &[], prepared.frame())
-            }
-        })
+        self.link.send(|half| half.begin_prepared(prepared))
     }
 
     /// Queues a message that was encoded before, as [`feed`](Self::feed) does.
@@ -121,18 +143,7 @@ impl<S: Transport> Sender<S> {
     ///
     /// Those of [`send`](Self::send).
     pub fn feed_prepared(&self, prepared: &Prepared) -> Result<(), Error> {
-        self.link.write(|link, writer| {
-            writer.encoder.check_open()?;
-            if !writer.encoder.fits(prepared.payload().len()) {
-                link.flush(writer)?;
-            }
-            if writer.encoder.masks() || writer.encoder.fits(prepared.payload().len()) {
-                writer.encoder.push_prepared(prepared);
-                Ok(())
-            } else {
-                link.write_frame(writer, &[], prepared.frame())
-            }
-        })
+        self.link.feed(|half| half.send_prepared(prepared), |half| half.begin_prepared(prepared))
     }
 
     /// Sends a ping of up to 125 bytes. The peer answers with a pong of the same payload (RFC 6455
@@ -142,42 +153,31 @@ impl<S: Transport> Sender<S> {
     ///
     /// [`SendError::TooLong`], and those of [`send`](Self::send).
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        if payload.len() > MAX_CONTROL {
-            return Err(SendError::TooLong.into());
-        }
-        self.link.write(|link, writer| {
-            writer.encoder.check_open()?;
-            writer.encoder.push(Opcode::Ping, payload);
-            link.flush(writer)
-        })
+        self.link.send(|half| half.ping(payload).map(|()| Unsent::nothing()))
     }
 
-    /// Starts the closing handshake: sends a Close frame with a code and a reason of up to 123 bytes
-    /// (RFC 6455 §7.1.2). A second one is not sent, and is no error; nor is anything sent if the
-    /// connection has ended.
+    /// Starts the closing handshake: sends a Close frame with a code and a reason (RFC 6455 §7.1.2), which is
+    /// cut to 123 bytes at a character. A second one is not sent, and is no error; nor is anything sent if
+    /// the connection has ended.
     ///
-    /// This does not wait. If another thread is in the middle of a message, the Close goes out behind
-    /// it; if the peer does not read at the moment, the receiver sees to it.
+    /// If another thread is in the middle of a send, the Close goes out behind that, and this does not wait for
+    /// it. Else it waits for a peer that does not read as a send does, up to the write timeout.
     ///
     /// Keep receiving: messages that the peer sent before it saw the Close still arrive, and
-    /// then [`recv`](super::Receiver::recv) returns `None`; if the peer does not answer, that fails
-    /// after the close timeout.
+    /// then [`recv`](super::Receiver::recv) returns `None`; if the peer does not answer within the close
+    /// timeout of the frame being written, that fails.
     ///
     /// # Errors
     ///
-    /// [`SendError::TooLong`] for the reason, [`SendError::ClientOnlyCode`] for 1010 from a
-    /// server.
+    /// [`SendError::ClientOnlyCode`] for 1010 from a server.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.link.leave_close(code, reason)?;
-        self.link.deliver();
-        Ok(())
+        self.link.close(code, reason)
     }
 
     /// Ends the connection at once, without a Close frame: for a peer that takes too long. Sends that
     /// are under way fail, and so does the receiver.
     pub fn abort(&self) {
-        self.link.leave_end();
-        self.link.cut();
+        self.link.abort();
     }
 }
 

@@ -1,23 +1,41 @@
 //! An accept loop over [`accept`](super::accept): a thread per connection, a limit, a graceful stop.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::accept::{Incoming, Upgrade, answer};
-use super::club::{Club, Seat};
-use super::error::Error;
+use super::accept::{Incoming, Upgrade, refuse};
+use super::connections::{Connections, Permit};
+use super::listener::Listener;
+use super::log;
 use super::receiver::Receiver;
 use super::sender::Sender;
+use super::transport::Transport;
 use crate::close::CloseCode;
 use crate::config::Config;
+use crate::error::Error;
 use crate::handshake::Response;
+use crate::timers::earlier;
 
-type OnError = dyn Fn(SocketAddr, &Error) + Send + Sync;
+/// What a handler returns: any error will do. One that is an [`Error`] is reported as it is, others as
+/// [`Error::Handler`].
+pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+type OnError<A> = dyn Fn(&A, &Error) + Send + Sync;
+
+/// How many threads close connections when a server stops.
+const CLOSERS: usize = 16;
+
+/// How soon a handshake notices that a stop gives it up.
+const CUT_OFF_WITHIN: Duration = Duration::from_millis(100);
+
+/// How long to wait after a failed accept for want of resources.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Accepts connections, each handled on a thread of its own.
 ///
@@ -30,20 +48,35 @@ type OnError = dyn Fn(SocketAddr, &Error) + Send + Sync;
 ///         sender.send(message)?;
 ///     }
 ///     Ok(())
-/// })?;
+/// });
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// When a handler returns, its connection is closed: with 1000, or 1011 if it returned an error. A
-/// handler that panics takes down its own connection, with 1011, and no other. (A program
-/// built with `panic = "abort"` ends, of course.)
-pub struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
+/// When a handler returns, its connection is closed, after all that was fed is written: with 1000, or 1011 if
+/// it returned an error. A handler that panics takes down its own connection, with 1011, and no
+/// other. (A program built with `panic = "abort"` ends, of course.)
+///
+/// To stop on Ctrl-C, with the crate `ctrlc`:
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # mod ctrlc { pub fn set_handler(_: impl FnMut() + Send + 'static) -> std::io::Result<()> { Ok(()) } }
+/// # let server = sansocket::net::Server::bind("127.0.0.1:0", Default::default())?;
+/// let handle = server.handle();
+/// ctrlc::set_handler(move || {
+///     handle.stop(Duration::from_secs(1), Duration::from_secs(10));
+/// })?;
+/// let cut_off = server.run(|_, mut receiver| Ok(receiver.drain()?)); // returns when the stop is done
+/// println!("stopped; {cut_off} connections had to be cut off");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Server<L: Listener = TcpListener> {
+    listener: L,
+    waker: Arc<dyn Fn() + Send + Sync>,
     config: Config,
     max_connections: usize,
-    on_error: Arc<OnError>,
-    club: Arc<Club>,
+    on_error: Arc<OnError<L::Address>>,
+    connections: Arc<Connections<L::Stream>>,
 }
 
 impl Server {
@@ -53,213 +86,270 @@ impl Server {
     ///
     /// The address is not to be had: in use, not ours, or not permitted.
     pub fn bind(address: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
+        Self::from_listener(TcpListener::bind(address)?, config)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        // It was asked before, by the listener's waker, and does not change.
+        self.listener.local_addr().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into())
+    }
+}
+
+impl<L: Listener> Server<L> {
+    /// Serves connections from a socket that listens already, such as one that was inherited, or from
+    /// any other [`Listener`].
+    ///
+    /// # Errors
+    ///
+    /// The listener cannot be woken to stop, see [`Listener::waker`].
+    pub fn from_listener(listener: L, config: Config) -> io::Result<Self> {
         Ok(Self {
-            address: listener.local_addr()?,
+            waker: listener.waker()?.into(),
             listener,
             config,
-            max_connections: 1024,
-            on_error: Arc::new(|_, _| {}),
-            club: Arc::default(),
+            max_connections: 1000,
+            on_error: Arc::new(|peer, error| log::connection_error(peer, error)),
+            connections: Arc::default(),
         })
     }
 
-    /// How many connections may be open at once, handshakes included: 1024 by default. Clients above
-    /// that get a 503.
+    /// How many connections may be open at once, handshakes included: 1000 by default, which leaves some
+    /// of the usual 1024 file descriptors of a process for other things. Clients above
+    /// that get a 503, sixteen at a time; the others of a rush are cut off.
     #[must_use]
     pub fn max_connections(mut self, limit: usize) -> Self {
         self.max_connections = limit;
         self
     }
 
-    /// What to do with the errors that end connections, such as to log them with the peer's address.
-    /// Nothing by default: they have been answered.
+    /// What to do with the errors that end connections, with refusals, and with failures to accept; by
+    /// default they are logged with the crate `log` (feature `log`): disconnects at debug level, others
+    /// at warn. They have been answered, and the connection has been given back, when this is called.
     #[must_use]
-    pub fn on_error(mut self, log: impl Fn(SocketAddr, &Error) + Send + Sync + 'static) -> Self {
+    pub fn on_error(mut self, log: impl Fn(&L::Address, &Error) + Send + Sync + 'static) -> Self {
         self.on_error = Arc::new(log);
         self
     }
 
-    /// Where it listens.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
-    }
-
     /// To stop it from elsewhere.
     #[must_use]
-    pub fn handle(&self) -> Handle {
-        Handle { address: self.address, club: Arc::clone(&self.club) }
+    pub fn handle(&self) -> Handle<L::Stream> {
+        Handle { waker: Arc::clone(&self.waker), connections: Arc::clone(&self.connections) }
     }
 
     /// Accepts every correct request, and runs `handler` for each connection until the server is
-    /// [stopped](Handle::stop).
+    /// [stopped](Handle::stop). Returns when the stop is done: how many connections had to be cut off.
     ///
-    /// # Errors
-    ///
-    /// None at present: failures to accept, such as for want of file descriptors, are waited out.
-    pub fn run<H>(self, handler: H) -> io::Result<()>
+    /// Failures to accept, such as for want of file descriptors, are waited out.
+    pub fn run<H>(self, handler: H) -> usize
     where
-        H: Fn(Sender<TcpStream>, Receiver<TcpStream>) -> Result<(), Error> + Send + Sync + 'static,
+        H: Fn(Sender<L::Stream>, Receiver<L::Stream>) -> HandlerResult + Send + Sync + 'static,
     {
-        self.run_upgrades(move |pending| {
-            let response = pending.request().accept();
-            let (sender, receiver) = pending.accept(response)?;
+        self.run_upgrades(move |upgrade| {
+            let response = upgrade.request().accept();
+            let (sender, receiver) = upgrade.accept(response)?;
             handler(sender, receiver)
         })
     }
 
-    /// Runs `handler` for each request to open a WebSocket: it decides who is accepted.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`run`](Self::run).
-    pub fn run_upgrades<H>(self, handler: H) -> io::Result<()>
+    /// Runs `handler` for each request to open a WebSocket: it decides who is accepted. Returns as
+    /// [`run`](Self::run) does.
+    pub fn run_upgrades<H>(self, handler: H) -> usize
     where
-        H: Fn(Upgrade<TcpStream>) -> Result<(), Error> + Send + Sync + 'static,
+        H: Fn(Upgrade<L::Stream>) -> HandlerResult + Send + Sync + 'static,
     {
-        self.run_http(move |incoming| match incoming {
-            Incoming::Upgrade(pending) => handler(pending),
-            Incoming::Http(plain) => Err(plain.reject()),
-        })
+        self.run_http(move |incoming| handler(incoming.upgrade()?))
     }
 
-    /// Runs `handler` for each request, plain HTTP ones too.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`run`](Self::run).
-    pub fn run_http<H>(self, handler: H) -> io::Result<()>
+    /// Runs `handler` for each request, plain HTTP ones too. Returns as [`run`](Self::run) does.
+    pub fn run_http<H>(self, handler: H) -> usize
     where
-        H: Fn(Incoming<TcpStream>) -> Result<(), Error> + Send + Sync + 'static,
+        H: Fn(Incoming<L::Stream>) -> HandlerResult + Send + Sync + 'static,
     {
         let handler = Arc::new(handler);
         while let Some((stream, peer)) = self.next() {
-            let Some(seat) = self.club.seat(self.max_connections) else {
-                self.turn_away(stream);
+            let Some(permit) = self.connections.permit(self.max_connections) else {
+                self.turn_away(stream, peer);
                 continue;
             };
+            // Taken back if there is no thread to be had.
+            let accepted = Arc::new(Mutex::new(Some((permit, stream, peer))));
+            let theirs = Arc::clone(&accepted);
             let (handler, config) = (Arc::clone(&handler), self.config.clone());
             let on_error = Arc::clone(&self.on_error);
-            let on_error = move |error: &Error| on_error(peer, error);
-            let serve = move || serve(&seat, stream, &config, &*handler, &on_error);
-            // Without a thread to be had, the connection is dropped with the closure.
-            let _ = thread::Builder::new().name("sansocket".into()).spawn(serve);
+            let serve = move || {
+                if let Some((permit, stream, peer)) = take(&theirs) {
+                    if let Some(error) = serve(permit, stream, &config, &*handler) {
+                        on_error(&peer, &error);
+                    }
+                }
+            };
+            let spawned = thread::Builder::new().name("sansocket".into()).spawn(serve);
+            if let Err(error) = spawned {
+                if let Some((permit, stream, peer)) = take(&accepted) {
+                    drop((permit, stream));
+                    (self.on_error)(&peer, &error.into());
+                }
+                thread::sleep(PAUSE);
+            }
         }
         drop(self.listener); // from here on connections are refused, not queued
-        self.club.wait_until_empty(None);
-        Ok(())
+        self.connections.wait_for_the_stop()
     }
 
     /// The next connection, until the server is stopped.
-    fn next(&self) -> Option<(TcpStream, SocketAddr)> {
+    fn next(&self) -> Option<(L::Stream, L::Address)> {
         loop {
             let accepted = self.listener.accept();
-            if self.club.is_closing() {
+            if self.connections.is_stopping() {
                 return None;
             }
             match accepted {
                 Ok(accepted) => return Some(accepted),
+                // The client has gone again: the next one has not.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Out of file descriptors, perhaps: some will be closed.
-                Err(_) => thread::sleep(Duration::from_millis(20)),
+                Err(error) => {
+                    log::accept_error(&error);
+                    thread::sleep(PAUSE);
+                }
             }
         }
     }
 
-    fn turn_away(&self, stream: TcpStream) {
-        let Some(seat) = self.club.doorstep() else {
-            return;
-        };
-        let _ = thread::Builder::new().spawn(move || {
-            let _ = stream.set_write_timeout(Some(Duration::from_secs(1)));
-            let mut response = Response::refusal(503, "the server is full\n");
-            response.push("Retry-After", "10");
-            answer(&stream, &response, Duration::from_secs(1));
-            drop(seat);
+    /// Tells a client that there is no room, unless too many are being told.
+    fn turn_away(&self, stream: L::Stream, peer: L::Address) {
+        let told = self.connections.refusal_permit().map(|permit| {
+            let config = self.config.clone();
+            thread::Builder::new().spawn(move || {
+                let mut response = Response::refusal(503, "the server is full\n");
+                response.push("Retry-After", "10");
+                refuse(&stream, response, &config);
+                drop(permit);
+            })
         });
+        drop(told);
+        (self.on_error)(&peer, &Error::ServerFull { limit: self.max_connections });
     }
 }
 
-impl fmt::Debug for Server {
+fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+impl<L: Listener + fmt::Debug> fmt::Debug for Server<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Server").field("listener", &self.listener).finish_non_exhaustive()
     }
 }
 
 /// Stops a [`Server`], from any thread.
-#[derive(Clone)]
-pub struct Handle {
-    address: SocketAddr,
-    club: Arc<Club>,
+#[doc(alias = "shutdown")]
+#[doc(alias = "graceful")]
+pub struct Handle<S: Transport = std::net::TcpStream> {
+    waker: Arc<dyn Fn() + Send + Sync>,
+    connections: Arc<Connections<S>>,
 }
 
-impl Handle {
+impl<S: Transport> Clone for Handle<S> {
+    fn clone(&self) -> Self {
+        Self { waker: Arc::clone(&self.waker), connections: Arc::clone(&self.connections) }
+    }
+}
+
+impl<S: Transport> Handle<S> {
     /// How many connections there are, handshakes included.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.club.seats()
+        self.connections.count()
     }
 
     /// Stops accepting, closes every connection with 1001, and waits for them to end; after
-    /// `deadline` the rest is cut off. Returns how many that were.
+    /// `deadline` the rest is cut off, which handlers see as
+    /// [`TimedOut::Close`](crate::TimedOut::Close). Returns how many that were.
     ///
     /// The Close frames are spread evenly over `spread`, so that the clients do not all come
-    /// back at once to whatever takes over.
+    /// back at once to whatever takes over. Those whose turn comes after the deadline are cut off without
+    /// one: leave some time between the two.
     pub fn stop(&self, spread: Duration, deadline: Duration) -> usize {
-        let deadline = Instant::now() + deadline;
-        let ids = self.club.close();
-        self.wake();
+        let start = Instant::now();
+        // Too late to be told is never.
+        let deadline = start.checked_add(deadline);
+        let ids = self.connections.begin_stop();
+        (self.waker)();
         let pause = spread / u32::try_from(ids.len()).unwrap_or(u32::MAX).max(1);
-        for id in ids {
-            self.club.say_goodbye(id);
-            thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
-        }
-        let left = self.club.wait_until_empty(Some(deadline));
-        if left > 0 {
-            self.club.cut_off();
-        }
-        left
+        let turn = |i| start.checked_add(pause.saturating_mul(i));
+        let turns = (0u32..).zip(ids).map(|(i, id)| (turn(i), id)).collect();
+        self.close_all(turns, deadline);
+        self.connections.wait_until_empty(deadline);
+        self.connections.end_stop()
     }
 
-    /// Makes the accept loop look up, by connecting to it.
-    fn wake(&self) {
-        let mut address = self.address;
-        match address.ip() {
-            ip if !ip.is_unspecified() => {}
-            ip if ip.is_ipv4() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-            _ => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        }
-        let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
+    /// Closes each connection when its turn comes. One whose peer does not read takes a while at each try
+    /// and is tried again behind the others; with several threads that holds up nobody for long.
+    fn close_all(&self, turns: VecDeque<(Option<Instant>, u64)>, deadline: Option<Instant>) {
+        let closers = turns.len().min(CLOSERS);
+        let turns = Mutex::new(turns);
+        let close = || {
+            loop {
+                let Some((turn, id)) =
+                    turns.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+                else {
+                    return;
+                };
+                let until = match earlier(turn, deadline) {
+                    Some(until) => until.saturating_duration_since(Instant::now()),
+                    None => Duration::MAX,
+                };
+                thread::sleep(until);
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    return;
+                }
+                if !self.connections.close_one(id) {
+                    let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+                    turns.push_back((Instant::now().checked_add(PAUSE), id));
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..closers {
+                let _ = thread::Builder::new().spawn_scoped(scope, close);
+            }
+            close();
+        });
     }
 }
 
-impl fmt::Debug for Handle {
+impl<S: Transport> fmt::Debug for Handle<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("connections", &self.connections()).finish()
     }
 }
 
-/// One connection, from its first byte to its last.
-fn serve(
-    seat: &Seat,
-    stream: TcpStream,
+/// One connection, from its first byte to its last; the error that ended it, if any.
+fn serve<S: Transport + 'static>(
+    permit: Permit<S>,
+    stream: S,
     config: &Config,
-    handler: &(dyn Fn(Incoming<TcpStream>) -> Result<(), Error> + Send + Sync),
-    on_error: &dyn Fn(&Error),
-) {
+    handler: &(dyn Fn(Incoming<S>) -> HandlerResult + Send + Sync),
+) -> Option<Error> {
     let result = catch_unwind(AssertUnwindSafe(|| {
-        let mut incoming = Incoming::read(stream, config)?;
-        if let Incoming::Upgrade(pending) = &mut incoming {
-            pending.opened = Some(Box::new(seat.enter()));
+        let cut_off = || permit.is_abandoned();
+        let mut incoming = Incoming::read_unless(stream, config, CUT_OFF_WITHIN, cut_off)?;
+        if let Incoming::Upgrade(upgrade) = &mut incoming {
+            upgrade.opened = Some(Box::new(permit.opened()));
         }
         handler(incoming)
     }));
-    seat.part(match result {
-        Ok(Ok(())) => CloseCode::NORMAL,
-        Ok(Err(error)) => {
-            on_error(&error);
-            CloseCode::INTERNAL_ERROR
-        }
-        Err(_panic) => CloseCode::INTERNAL_ERROR,
-    });
+    let (code, error) = match result {
+        Ok(Ok(())) => (CloseCode::NORMAL, None),
+        Ok(Err(error)) => (CloseCode::INTERNAL_ERROR, Some(Error::from_handler(error))),
+        Err(_panic) => (CloseCode::INTERNAL_ERROR, None),
+    };
+    permit.finish(code);
+    drop(permit);
+    error
 }

@@ -14,7 +14,8 @@ use std::time::Duration;
 /// `Box<dyn Transport>` is one. The socket must be in blocking mode.
 pub trait Transport: Send + Sync {
     /// Reads some bytes; 0 at the end. Fails with `WouldBlock` or `TimedOut` when the read timeout
-    /// has passed without any.
+    /// has passed without any. The timeout bounds the whole call: a transport that needs several reads
+    /// of its own for one byte, such as TLS, has to see to that, or deadlines do not hold.
     ///
     /// # Errors
     ///
@@ -24,10 +25,33 @@ pub trait Transport: Send + Sync {
     /// Writes some bytes of the slices, in their order. Fails with `WouldBlock` or `TimedOut` when
     /// the write timeout has passed without any.
     ///
+    /// To take fewer bytes than there are is no stall: the rest is offered again at once. What was not taken is
+    /// offered again after a timeout, too, though not necessarily in the same slices, and more may
+    /// stand behind it; unless [`resumes_writes`](Self::resumes_writes) says no.
+    ///
     /// # Errors
     ///
     /// Those of [`Write::write_vectored`].
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Passes on bytes that [`write`](Self::write) took and still holds, such as TLS records. It is called
+    /// after the last byte of each batch; nothing to do by default. Fails with `WouldBlock` or `TimedOut`
+    /// when the write timeout has passed, and is then called again.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Write::flush`].
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Whether a write that has timed out may be tried again. Not so for sockets on Windows, where after a
+    /// timeout it is not known how much was sent: the first one then ends the connection, and to be
+    /// fair to slow peers each write may take the whole
+    /// [write timeout](crate::ConfigBuilder::write_timeout), in which the receiver, too, may be held up.
+    fn resumes_writes(&self) -> bool {
+        true
+    }
 
     /// How long a read may take. Never zero.
     ///
@@ -43,12 +67,20 @@ pub trait Transport: Send + Sync {
     /// As for [`set_read_timeout`](Self::set_read_timeout).
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Ends one or both directions, also for calls that are under way in other threads.
+    /// Ends one or both directions, also for calls that are under way in other threads: a read then returns
+    /// 0 once all that arrived was read, a write fails. It may be called several times, and while other
+    /// threads read and write; it must not wait for them.
     ///
     /// # Errors
     ///
     /// Those of [`TcpStream::shutdown`].
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
+
+    /// Whether the peer is authenticated and nobody else can read along, as over TLS: no by default. Only then
+    /// does `net::connect` (feature `client`) send the request of a `wss` URL.
+    fn is_secure(&self) -> bool {
+        false
+    }
 
     /// Whether small packets are sent at once; nothing where that has no meaning.
     ///
@@ -85,6 +117,10 @@ impl Transport for TcpStream {
 
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.set_write_timeout(timeout)
+    }
+
+    fn resumes_writes(&self) -> bool {
+        !cfg!(windows)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -132,6 +168,14 @@ macro_rules! deref_transport {
                 (**self).write(slices)
             }
 
+            fn flush(&self) -> io::Result<()> {
+                (**self).flush()
+            }
+
+            fn resumes_writes(&self) -> bool {
+                (**self).resumes_writes()
+            }
+
             fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
                 (**self).set_read_timeout(timeout)
             }
@@ -142,6 +186,10 @@ macro_rules! deref_transport {
 
             fn shutdown(&self, how: Shutdown) -> io::Result<()> {
                 (**self).shutdown(how)
+            }
+
+            fn is_secure(&self) -> bool {
+                (**self).is_secure()
             }
 
             fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {

@@ -88,7 +88,9 @@ impl Answer {
     #[track_caller]
     pub(crate) fn assert_refusal(&self, status: u16) {
         assert_eq!(self.status, status);
-        assert_eq!(self.values("Content-Length"), [self.body.len().to_string()], "{self:?}");
+        // RFC 9110 §15.4.5
+        let length = if status == 304 { vec![] } else { vec![self.body.len().to_string()] };
+        assert_eq!(self.values("Content-Length"), length, "{self:?}");
         let connection = self.values("Connection");
         assert!(["close", "close, Upgrade"].map(|value| vec![value]).contains(&connection));
         for absent in ["Transfer-Encoding", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol"] {

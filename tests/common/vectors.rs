@@ -122,6 +122,7 @@ pub(crate) fn long_messages() -> Vec<Vector> {
 /// After these nothing is heard.
 pub(crate) fn ends() -> Vec<Vector> {
     use ProtocolError::*;
+    let too_big = |len| MessageTooBig { len, max: 1 << 20 };
     let close = |body: &[u8], event| Vector::right(wire::client(CLOSE, body), vec![event]);
     let c = |first, payload: &[u8]| wire::client(first, payload);
     let longest = "x".repeat(123);
@@ -153,11 +154,11 @@ pub(crate) fn ends() -> Vec<Vector> {
         Vector::wrong(&long(0xffff), MalformedLength),
         Vector::wrong(&long(1 << 63), MalformedLength),
         Vector::wrong(&long(u64::MAX), MalformedLength),
-        Vector::wrong(&long(0x10_0001), MessageTooBig),
-        Vector::wrong(&long(1 << 60), MessageTooBig),
+        Vector::wrong(&long(0x10_0001), too_big(0x10_0001)),
+        Vector::wrong(&long(1 << 60), too_big(1 << 60)),
         Vector::wrong(
             &[c(TEXT & MORE, b"a"), wire::declare(CONTINUATION, 1 << 20)].concat(),
-            MessageTooBig,
+            too_big((1 << 20) + 1),
         ),
         Vector::wrong(&c(TEXT, b"b\xffd"), InvalidText),
         Vector::wrong(&c(TEXT, b"cut \xe2\x82"), InvalidText),

@@ -1,6 +1,6 @@
 //! The requests of the RFC, of browsers and of other clients, answered byte for byte.
 
-use sansocket::handshake::Request;
+use sansocket::handshake::{Acceptor, Request};
 use sansocket::{Config, Origins};
 
 use crate::common::session::config;
@@ -282,7 +282,8 @@ fn other_clients_are_accepted() {
 fn a_request_can_be_refused_for_whom_it_comes_from() {
     let image = head("GET /chat HTTP/1.1", CHROMIUM);
     let mut input = buffer(&image);
-    let request = Request::parse(&mut input, Config::default()).unwrap().unwrap();
+    let request =
+        Acceptor::new(Config::default()).next(&mut input).unwrap().unwrap().upgrade().unwrap();
     assert!(!request.header("Cookie").unwrap().starts_with(b"session=known"));
     assert_eq!(
         String::from_utf8(request.reject(401).unwrap().to_bytes()).unwrap(),

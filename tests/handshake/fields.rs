@@ -3,7 +3,8 @@
 use sansocket::Config;
 use sansocket::handshake::HandshakeError as E;
 
-use crate::heads::{ACCEPT, KEY, REQUIRED, head, with, without};
+use crate::heads::{ACCEPT, KEY, REQUIRED, from, head, with, without};
+use crate::refusals::foreign;
 use crate::replay::{accepted, plain, refused, request};
 
 // R-006, HS-13, V61
@@ -48,12 +49,44 @@ fn there_is_one_host() {
     }
 }
 
-// R-006, HS-13, V61: a host is bytes to compare, and what is none is the host of no page
+// R-006, HS-13, V61: RFC 9110 §7.2, RFC 3986 §3.2.2
 #[test]
-fn a_host_that_names_nothing_is_that_of_no_page() {
-    for host in ["[", "]", "[::1", "[]", "::1", ":", ":80", "a:b:c", "a:65536", "a:b", "%", "*"] {
+fn a_malformed_host_is_refused() {
+    for host in [
+        "[",
+        "]",
+        "[::1",
+        "[]",
+        "::1",
+        ":",
+        ":80",
+        "a:b:c",
+        "a:65536",
+        "a:b",
+        "%",
+        "[::g]",
+        "a:80:80",
+        "a:-1",
+        "a\"b",
+        "<a>",
+        "a%zz",
+        "a%2",
+        "[example.com]",
+        "[fe80::1%25eth0]",
+        "{a}",
+        "a|b",
+    ] {
+        let line = format!("Host: {host}");
+        refused(&with(&[&line]), &Config::default(), &E::Host);
+        // Also where the target takes its place.
+        let image = from("GET http://example.com/ HTTP/1.1", &[&line]);
+        refused(&image, &Config::default(), &E::Host);
+    }
+    refused(&without("Host"), &Config::default(), &E::Host);
+    for host in ["*", "a%2Fb", "[v1.a]", "[1:2::3]:", "a!$&'()*+;=b", "a:0065535"] {
         let image = with(&[&format!("Host: {host}"), "Origin: http://example.com"]);
-        refused(&image, &Config::default(), &E::Origin);
+        refused(&image, &Config::default(), &foreign());
+        accepted(&with(&[&format!("Host: {host}")]), &Config::default());
     }
 }
 

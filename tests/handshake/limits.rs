@@ -2,7 +2,7 @@
 
 use std::iter::repeat_n;
 
-use sansocket::handshake::{HandshakeError as E, Request};
+use sansocket::handshake::{Acceptor, HandshakeError as E};
 use sansocket::{Buffer, Config, Connection, Event, Message};
 
 use crate::common::session::config;
@@ -147,7 +147,7 @@ fn the_limit_on_the_head_does_not_count_what_follows() {
     let mut image = of_len(HEAD);
     image.extend(wire::client(TEXT, &[b'a'; 60_000]));
     let mut input = buffer(&image);
-    assert!(matches!(Request::parse(&mut input, Config::default()), Ok(Some(_))));
+    assert!(matches!(Acceptor::new(Config::default()).next(&mut input), Ok(Some(_))));
     let mut connection = Connection::server(Config::default());
     match connection.next_event(&mut input) {
         Ok(Some(Event::Message(Message::Text(text)))) => assert_eq!(text, "a".repeat(60_000)),
@@ -169,7 +169,7 @@ fn a_head_without_end_takes_bounded_memory() {
             let n = space.len();
             input.filled(n);
             read += n;
-            match Request::parse(&mut input, Config::default()) {
+            match Acceptor::new(Config::default()).next(&mut input) {
                 Ok(None) => assert!(read < HEAD),
                 Ok(Some(_)) => panic!("it has no end"),
                 Err(error) => break error,

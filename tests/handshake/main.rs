@@ -15,6 +15,7 @@ mod common;
 mod heads;
 
 mod accept_key;
+mod acceptor;
 mod clients;
 mod elsewhere;
 mod fields;

@@ -1,7 +1,7 @@
 //! Correct requests, damaged at random: whatever is accepted must be correct for a slow and simple
 //! reader too.
 
-use sansocket::handshake::{HandshakeError, Request};
+use sansocket::handshake::{Acceptor, HandshakeError, Incoming, Request};
 use sansocket::{Buffer, Config};
 
 use crate::common::rng::Rng;
@@ -99,9 +99,9 @@ fn damage(image: &mut Vec<u8>, rng: &mut Rng) {
     }
 }
 
-fn told(parsed: &Result<Option<Request>, HandshakeError>) -> String {
+fn told(parsed: &Result<Option<Incoming>, HandshakeError>) -> String {
     match parsed {
-        Ok(Some(request)) => format!("{} {request:?}", request.target()),
+        Ok(Some(Incoming::Upgrade(request))) => format!("{} {request:?}", request.target()),
         other => format!("{other:?}"),
     }
 }
@@ -126,8 +126,8 @@ fn what_is_accepted_is_correct_however_it_was_damaged() {
             }
         }
         let mut input = buffer(&image);
-        let whole = Request::parse(&mut input, Config::default());
-        if let Ok(Some(request)) = &whole {
+        let whole = Acceptor::new(Config::default()).next(&mut input);
+        if let Ok(Some(Incoming::Upgrade(request))) = &whole {
             assert_correct(&image, request);
             accepted += 1;
         }
@@ -136,7 +136,7 @@ fn what_is_accepted_is_correct_however_it_was_damaged() {
         while matches!(pieces, Ok(None)) && !rest.is_empty() {
             let (piece, back) = rest.split_at(1 + rng.below(rest.len().min(64)));
             input.extend(piece);
-            pieces = Request::parse(&mut input, Config::default());
+            pieces = Acceptor::new(Config::default()).next(&mut input);
             rest = back;
         }
         assert_eq!(told(&pieces), told(&whole), "{}", image.escape_ascii());

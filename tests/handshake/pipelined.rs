@@ -1,6 +1,6 @@
 //! What a client in a hurry sends behind its request (RFC 6455 §4.2.2, §10.3).
 
-use sansocket::handshake::{HandshakeError, Request};
+use sansocket::handshake::{Acceptor, HandshakeError, Incoming};
 use sansocket::{Buffer, Config, Connection};
 
 use crate::common::session::{Seen, Session};
@@ -30,10 +30,10 @@ fn frames_behind_the_head_are_kept_for_the_connection() {
     accepted(&image, &Config::default());
     for cut in 1..image.len() {
         let mut input = buffer(&image[..cut]);
-        let mut parsed = Request::parse(&mut input, Config::default()).unwrap();
+        let mut parsed = Acceptor::new(Config::default()).next(&mut input).unwrap();
         input.extend(&image[cut..]);
         if parsed.is_none() {
-            parsed = Request::parse(&mut input, Config::default()).unwrap();
+            parsed = Acceptor::new(Config::default()).next(&mut input).unwrap();
         }
         assert!(parsed.is_some(), "cut at {cut}");
         assert_eq!(input.unread(), &image[with(&[]).len()..], "cut at {cut}");
@@ -47,7 +47,7 @@ fn half_a_frame_behind_the_head_is_finished_later() {
     let frame = wire::client(TEXT, b"early bird");
     for cut in 0..frame.len() {
         let mut input = buffer(&[&with(&[])[..], &frame[..cut]].concat());
-        assert!(matches!(Request::parse(&mut input, Config::default()), Ok(Some(_))));
+        assert!(matches!(Acceptor::new(Config::default()).next(&mut input), Ok(Some(_))));
         let mut session = Session::of(Connection::server(Config::default()));
         session.input = input;
         assert_eq!(session.events(b""), []);
@@ -59,7 +59,7 @@ fn half_a_frame_behind_the_head_is_finished_later() {
 #[test]
 fn a_request_behind_an_accepted_one_breaks_the_protocol() {
     let mut input = buffer(&[with(&[]), with(&[])].concat());
-    assert!(matches!(Request::parse(&mut input, Config::default()), Ok(Some(_))));
+    assert!(matches!(Acceptor::new(Config::default()).next(&mut input), Ok(Some(_))));
     assert_eq!(input.unread(), with(&[]));
     let mut session = Session::of(Connection::server(Config::default()));
     session.input = input;
@@ -73,7 +73,8 @@ fn a_request_behind_an_accepted_one_breaks_the_protocol() {
 #[test]
 fn the_server_may_speak_as_soon_as_it_has_answered() {
     let mut input = buffer(&with(&[]));
-    let request = Request::parse(&mut input, Config::default()).unwrap().unwrap();
+    let request =
+        Acceptor::new(Config::default()).next(&mut input).unwrap().unwrap().upgrade().unwrap();
     let mut connection = Connection::server(Config::default());
     connection.send("welcome").unwrap();
     let output = [&request.accept().to_bytes(), connection.pending()].concat();
@@ -90,12 +91,12 @@ fn a_part_of_a_head_can_move_to_another_buffer() {
     let image = [&with(&[])[..], &wire::client(TEXT, b"early")].concat();
     for cut in 0..=image.len() {
         let mut shared = buffer(&image[..cut]);
-        let early = Request::parse(&mut shared, Config::default()).unwrap();
+        let early = Acceptor::new(Config::default()).next(&mut shared).unwrap();
         let mut own = shared.detach();
         assert!(shared.is_empty());
         own.extend(&image[cut..]);
-        let request = early.or_else(|| Request::parse(&mut own, Config::default()).unwrap());
-        assert_eq!(request.unwrap().path(), "/chat");
+        let request = early.or_else(|| Acceptor::new(Config::default()).next(&mut own).unwrap());
+        assert_eq!(request.unwrap().upgrade().unwrap().path(), "/chat");
         assert_eq!(events(own), [Seen::text("early")]);
     }
 }
@@ -107,20 +108,20 @@ fn each_head_is_searched_from_its_beginning() {
     let long = format!("GET /1 HTTP/1.1\r\nHost: e\r\nX: {}\r\n\r\n", "x".repeat(400));
     let mut input = Buffer::new();
     input.extend(&long.as_bytes()[..300]);
-    assert!(Request::parse(&mut input, &config).unwrap().is_none());
+    assert!(Acceptor::new(&config).next(&mut input).unwrap().is_none());
     input.extend(&long.as_bytes()[300..]);
     input.extend(b"GET /2 HTTP/1.1\r\nHost: e\r\n\r\n");
     for path in ["/1", "/2"] {
-        match Request::parse(&mut input, &config) {
-            Err(HandshakeError::NotWebSocket(head)) => assert_eq!(head.path(), path),
+        match Acceptor::new(&config).next(&mut input) {
+            Ok(Some(Incoming::Http(head))) => assert_eq!(head.path(), path),
             other => panic!("{other:?}"),
         }
     }
     // And with what is detached.
     input.extend(&long.as_bytes()[..300]);
-    assert!(Request::parse(&mut input, &config).unwrap().is_none());
+    assert!(Acceptor::new(&config).next(&mut input).unwrap().is_none());
     assert_eq!(input.detach().unread(), &long.as_bytes()[..300]);
     input.extend(b"GET / HTTP/1.1\nHost: example.com\r\n\r\n");
-    let parsed = Request::parse(&mut input, &config);
+    let parsed = Acceptor::new(&config).next(&mut input);
     assert!(matches!(parsed, Err(HandshakeError::Malformed)), "{parsed:?}");
 }

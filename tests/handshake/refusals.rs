@@ -1,7 +1,7 @@
 //! What a refusal looks like on the wire.
 
 use sansocket::Config;
-use sansocket::handshake::{HandshakeError as E, Request};
+use sansocket::handshake::{Acceptor, HandshakeError as E, Incoming, Response};
 
 use crate::common::session::config;
 use crate::heads::{Answer, from, head, with, without};
@@ -38,15 +38,20 @@ pub(crate) fn answer(error: &E) -> String {
         E::Subprotocols => refusal(bad, "", "the Sec-WebSocket-Protocol header is malformed"),
         E::Extensions => refusal(bad, "", "the Sec-WebSocket-Extensions header is malformed"),
         E::RepeatedOrigin => refusal(bad, "", "the Origin header is repeated"),
-        E::Origin => refusal("403 Forbidden", "", "pages of this origin may not connect"),
+        E::Upgrade => refusal(
+            "426 Upgrade Required",
+            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+            "the request asks for no upgrade to websocket",
+        ),
+        E::Tls => refusal(bad, "", "the client speaks TLS, and this port does not"),
+        E::Origin { .. } => refusal("403 Forbidden", "", "pages of this origin may not connect"),
         new => panic!("{new:?} is new"),
     }
 }
 
-/// The answer to an ordinary HTTP request where there are only WebSockets.
-fn plain_answer(status: &str, header: &str) -> String {
-    let text = "this is a WebSocket endpoint, and the request asks for no upgrade to it";
-    refusal(status, &format!("{header}Sec-WebSocket-Version: 13\r\n"), text)
+/// A page that may not connect, whichever that is.
+pub(crate) fn foreign() -> E {
+    E::Origin { origin: String::new(), host: String::new() }
 }
 
 fn refusal(status: &str, headers: &str, text: &str) -> String {
@@ -80,7 +85,7 @@ fn every_refusal_is_a_complete_response_without_a_byte_of_the_request() {
         (E::Subprotocols, with(&["Sec-WebSocket-Protocol: can/ary"])),
         (E::Extensions, with(&["Sec-WebSocket-Extensions: can/ary"])),
         (E::RepeatedOrigin, with(&["Origin: canary", "Origin: canary"])),
-        (E::Origin, with(&["Origin: canary"])),
+        (foreign(), with(&["Origin: canary"])),
     ] {
         refused(&image, default, &why);
     }
@@ -89,19 +94,24 @@ fn every_refusal_is_a_complete_response_without_a_byte_of_the_request() {
 // R-009, R-056, V74, HS-14
 #[test]
 fn a_plain_request_alone_is_answered_with_what_would_do() {
-    let upgrade = "Upgrade: websocket\r\n";
-    for (first, status, header) in [
-        ("GET /canary HTTP/1.1", "426 Upgrade Required", upgrade),
-        ("POST /canary HTTP/1.1", "405 Method Not Allowed", "Allow: GET\r\n"),
-        ("get /canary HTTP/1.1", "405 Method Not Allowed", "Allow: GET\r\n"),
-        ("GET /canary HTTP/1.0", "505 HTTP Version Not Supported", ""),
-        ("POST /canary HTTP/1.0", "505 HTTP Version Not Supported", ""),
+    for (first, why) in [
+        ("GET /canary HTTP/1.1", E::Upgrade),
+        ("POST /canary HTTP/1.1", E::Method),
+        ("get /canary HTTP/1.1", E::Method),
+        ("GET /canary HTTP/1.0", E::HttpVersion),
+        ("POST /canary HTTP/1.0", E::HttpVersion),
     ] {
         let image = head(first, ["Host: example.com", "Cookie: canary"]);
-        let error = Request::parse(&mut buffer(&image), Config::default()).unwrap_err();
-        let response = error.response().to_bytes();
-        assert_eq!(response, plain_answer(status, header).into_bytes(), "{first}");
-        Answer::read(&response).assert_refusal(error.status());
+        let mut acceptor = Acceptor::new(Config::default());
+        let incoming = acceptor.next(&mut buffer(&image)).unwrap().unwrap();
+        let error = incoming.upgrade().unwrap_err();
+        assert_eq!(error.response().to_bytes(), answer(&why).into_bytes(), "{first}");
+        Answer::read(&error.response().to_bytes()).assert_refusal(error.status());
+
+        let rejected = acceptor.reject().unwrap();
+        assert_eq!(rejected.to_string(), error.to_string());
+        assert_eq!(acceptor.pending(), answer(&why).into_bytes(), "{first}");
+        assert!(acceptor.reject().is_none());
     }
 }
 
@@ -109,7 +119,7 @@ fn a_plain_request_alone_is_answered_with_what_would_do() {
 #[test]
 fn the_answer_to_another_version_names_the_one_there_is() {
     let image = with(&["Sec-WebSocket-Version: 8"]);
-    let error = Request::parse(&mut buffer(&image), Config::default()).unwrap_err();
+    let error = Acceptor::new(Config::default()).next(&mut buffer(&image)).unwrap_err();
     let answer = Answer::read(&error.response().to_bytes());
     assert_eq!(answer.status, 426);
     assert_eq!(answer.values("Sec-WebSocket-Version"), ["13"]);
@@ -125,14 +135,14 @@ fn what_follows_a_refused_request_is_dropped() {
         (E::Malformed, with(&["canary"])),
         (E::Key, without("Sec-WebSocket-Key")),
         (E::UnsupportedVersion, with(&["Sec-WebSocket-Version: 7"])),
-        (E::Origin, with(&["Origin: http://evil.example"])),
+        (foreign(), with(&["Origin: http://evil.example"])),
     ] {
         let image = [&first[..], &second].concat();
         refused(&image, &Config::default(), &why);
         let mut input = buffer(&image);
-        assert!(Request::parse(&mut input, Config::default()).is_err());
+        assert!(Acceptor::new(Config::default()).next(&mut input).is_err());
         assert_eq!(input.unread(), b"");
-        assert!(matches!(Request::parse(&mut input, Config::default()), Ok(None)));
+        assert!(matches!(Acceptor::new(Config::default()).next(&mut input), Ok(None)));
     }
 }
 
@@ -165,7 +175,7 @@ fn the_first_fault_in_a_fixed_order_is_the_answer() {
         (E::Subprotocols, 6, "Sec-WebSocket-Protocol: a, b"),
         (E::Extensions, 7, "Sec-WebSocket-Extensions: a"),
         (E::RepeatedOrigin, 8, "X-Origin: a"),
-        (E::Origin, 9, "Origin: http://example.com"),
+        (foreign(), 9, "Origin: http://example.com"),
     ] {
         refused(&head("GET /chat HTTP/1.1", lines.clone()), &policy, &why);
         lines[line] = correct;
@@ -175,29 +185,70 @@ fn the_first_fault_in_a_fixed_order_is_the_answer() {
     plain(&head("GET /chat HTTP/1.1", lines), &policy);
 }
 
-// R-030, RE-08: what a refusal says to the log
+// R-030, RE-08: what a request says to the log
 #[test]
-fn a_refusal_is_shown_without_the_values_of_the_request() {
+fn a_request_is_shown_without_its_values() {
     let image = head(
         "GET /path?canary HTTP/1.1",
         ["Host: canary", "Cookie: canary", "Authorization: canary"],
     );
-    let error = Request::parse(&mut buffer(&image), Config::default()).unwrap_err();
+    let incoming = Acceptor::new(Config::default()).next(&mut buffer(&image)).unwrap().unwrap();
     assert_eq!(
-        format!("{error:?}"),
-        "NotWebSocket(Head { method: \"GET\", path: \"/path\", \
+        format!("{incoming:?}"),
+        "Http(Head { method: \"GET\", path: \"/path\", \
          headers: [\"Host\", \"Cookie\", \"Authorization\"], .. })"
     );
-    assert_eq!(
-        error.to_string(),
-        "this is a WebSocket endpoint, and the request asks for no upgrade to it"
-    );
-    let request = Request::parse(&mut buffer(&with(&["Cookie: canary"])), Config::default());
-    assert!(!format!("{:?}", request.unwrap().unwrap()).contains("canary"));
+    let image = with(&["Cookie: canary"]);
+    let request = Acceptor::new(Config::default()).next(&mut buffer(&image)).unwrap().unwrap();
+    assert!(matches!(request, Incoming::Upgrade(_)));
+    assert!(!format!("{request:?}").contains("canary"));
 }
 
+// R-022, R-030, R-056: the log has what the wire must not
+#[test]
+fn a_foreign_origin_is_named_to_the_log_alone() {
+    let error = |origin: &str| {
+        let image = with(&["Host: example.com:8080", &format!("Origin: {origin}")]);
+        Acceptor::new(Config::default()).next(&mut buffer(&image)).unwrap_err()
+    };
+    let refused = error("https://evil.example");
+    assert_eq!(
+        refused.to_string(),
+        "the origin \"https://evil.example\" may not connect to host \"example.com:8080\", \
+         see Config::origins"
+    );
+    assert_eq!(refused.response().body_bytes(), b"pages of this origin may not connect\n");
+    for (origin, shown) in [
+        ("a\u{ff}\"", "a\\xff\\\"".to_owned()),
+        (&*"a".repeat(201), "a".repeat(200)),
+        (&*"\u{80}".repeat(201), "\\x80".repeat(200)),
+    ] {
+        match error(origin) {
+            E::Origin { origin, .. } => assert_eq!(origin, shown),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+// RFC 9110 §9.3.2: whether it is refused at once or by the application
 #[test]
 fn head_gets_no_body() {
-    let error = Request::parse(&mut buffer(b"HEAD / HTTP/1.1\r\n\r\n"), Config::default());
-    assert!(error.unwrap_err().response().to_bytes().ends_with(b"\r\n\r\n"));
+    let default = Config::default();
+    for image in [&b"HEAD / HTTP/1.1\r\n\r\n"[..], b"\r\nHEAD / HTTP/1.1\n"] {
+        let mut acceptor = Acceptor::new(&default);
+        let error = acceptor.next(&mut buffer(image)).unwrap_err();
+        assert_eq!(acceptor.pending(), error.response().head_bytes());
+        assert!(acceptor.pending().ends_with(b"\r\n\r\n"));
+    }
+    let image = head("HEAD / HTTP/1.1", ["Host: h"]);
+    let mut acceptor = Acceptor::new(&default);
+    assert!(matches!(acceptor.next(&mut buffer(&image)), Ok(Some(Incoming::Http(_)))));
+    let page = Response::new(200).unwrap().body("text/html", "<p>Hello").unwrap();
+    acceptor.respond(page.clone()).unwrap();
+    assert_eq!(acceptor.pending(), page.head_bytes());
+    assert!(acceptor.pending().ends_with(b"Content-Length: 8\r\n\r\n"));
+    let mut acceptor = Acceptor::new(&default);
+    assert!(acceptor.next(&mut buffer(&image)).is_ok());
+    assert_eq!(acceptor.reject().unwrap().status(), 405);
+    assert!(acceptor.pending().ends_with(b"\r\n\r\n"));
 }

@@ -5,13 +5,13 @@ use std::fmt::Write;
 use std::mem::discriminant;
 
 use httparse::{EMPTY_HEADER, Status};
-use sansocket::handshake::{HandshakeError, Head, Request};
+use sansocket::handshake::{Acceptor, HandshakeError, Head, Incoming, Request};
 use sansocket::{Buffer, Config};
 
 use crate::heads::Answer;
 use crate::refusals;
 
-type Parsed = Result<Option<Request>, HandshakeError>;
+type Parsed = Result<Option<Incoming>, HandshakeError>;
 
 /// Asserts that the request is accepted.
 #[track_caller]
@@ -23,7 +23,7 @@ pub(crate) fn accepted(image: &[u8], config: &Config) {
 #[track_caller]
 pub(crate) fn request(image: &[u8], config: &Config) -> Request {
     let (run, after) = replay(image, config);
-    let Ok(Some(request)) = run.parsed else {
+    let Ok(Some(Incoming::Upgrade(request))) = run.parsed else {
         panic!("{}: {:?}", image.escape_ascii(), run.parsed);
     };
     assert_eq!(after, head_len(image), "{}", image.escape_ascii());
@@ -35,11 +35,11 @@ pub(crate) fn request(image: &[u8], config: &Config) -> Request {
 #[track_caller]
 pub(crate) fn plain(image: &[u8], config: &Config) -> (Head, Vec<u8>) {
     let (run, after) = replay(image, config);
-    let Err(HandshakeError::NotWebSocket(head)) = run.parsed else {
+    let Ok(Some(Incoming::Http(head))) = run.parsed else {
         panic!("{}: {:?}", image.escape_ascii(), run.parsed);
     };
     assert_eq!(after, head_len(image), "{}", image.escape_ascii());
-    (*head, run.rest)
+    (head, run.rest)
 }
 
 /// Asserts that the request is refused for this reason, with this reason's response, and that
@@ -47,12 +47,17 @@ pub(crate) fn plain(image: &[u8], config: &Config) -> (Head, Vec<u8>) {
 #[track_caller]
 pub(crate) fn refused(image: &[u8], config: &Config, why: &HandshakeError) -> usize {
     let (run, after) = replay(image, config);
+    let start = image.strip_prefix(b"\r\n").unwrap_or(image);
+    let is_head = start.starts_with(b"HEAD ");
     let image = image.escape_ascii();
     let error = run.parsed.map(|_| ()).expect_err(&image.to_string());
     assert_eq!(discriminant(&error), discriminant(why), "{image}: {error:?}");
     let response = error.response().to_bytes();
     assert_eq!(response, refusals::answer(why).into_bytes(), "{image}");
     Answer::read(&response).assert_refusal(error.status());
+    // RFC 9110 §9.3.2
+    let wanted = if is_head { error.response().head_bytes() } else { response };
+    assert_eq!(run.pending, wanted, "{image}");
     assert_eq!(run.rest, b"", "{image}");
     after
 }
@@ -72,12 +77,15 @@ struct Run {
     after: usize,
     /// What is unread once all was read.
     rest: Vec<u8>,
+    /// The response that is to be written.
+    pending: Vec<u8>,
 }
 
 impl Run {
     fn of<'i>(pieces: impl IntoIterator<Item = &'i [u8]>, config: &Config) -> Self {
         let mut input = Buffer::new();
         let mut pieces = pieces.into_iter();
+        let mut acceptor = Acceptor::new(config);
         let (mut parsed, mut after) = (Ok(None), 0);
         while matches!(parsed, Ok(None)) {
             let Some(piece) = pieces.next() else {
@@ -85,36 +93,39 @@ impl Run {
             };
             input.extend(piece);
             after += piece.len();
-            parsed = Request::parse(&mut input, config);
+            parsed = acceptor.next(&mut input);
         }
         if is_final(&parsed) {
             assert!(input.is_empty(), "a refusal leaves nothing to be read as frames");
         } else {
             pieces.for_each(|piece| input.extend(piece));
         }
-        Self { parsed, after, rest: input.unread().to_vec() }
+        let pending = acceptor.pending().to_vec();
+        Self { parsed, after, rest: input.unread().to_vec(), pending }
     }
 
     /// In reads as large as the buffer asks for.
     fn read(mut image: &[u8], config: &Config) -> Self {
         let (mut input, len) = (Buffer::new(), image.len());
+        let mut acceptor = Acceptor::new(config);
         let mut parsed = Ok(None);
         while matches!(parsed, Ok(None)) && input.read_from(&mut image).unwrap() > 0 {
-            parsed = Request::parse(&mut input, config);
+            parsed = acceptor.next(&mut input);
         }
         let after = len - image.len();
         while !is_final(&parsed) && input.read_from(&mut image).unwrap() > 0 {}
-        Self { parsed, after, rest: input.unread().to_vec() }
+        let pending = acceptor.pending().to_vec();
+        Self { parsed, after, rest: input.unread().to_vec(), pending }
     }
 
-    fn told(&self) -> (String, &[u8]) {
-        (told(&self.parsed), &self.rest)
+    fn told(&self) -> (String, &[u8], &[u8]) {
+        (told(&self.parsed), &self.rest, &self.pending)
     }
 }
 
 /// Whether the connection is over: nothing more may be read.
 fn is_final(parsed: &Parsed) -> bool {
-    !matches!(parsed, Ok(_) | Err(HandshakeError::NotWebSocket(_)))
+    parsed.is_err()
 }
 
 /// What became of the request, and the number of bytes after which that was known.
@@ -138,7 +149,7 @@ fn replay(image: &[u8], config: &Config) -> (Run, usize) {
 }
 
 /// The same request by way of another parser, unless that is one that has no use for it.
-fn parsed_elsewhere(image: &[u8], config: &Config) -> Option<Result<Request, HandshakeError>> {
+fn parsed_elsewhere(image: &[u8], config: &Config) -> Option<Result<Incoming, HandshakeError>> {
     use HandshakeError as E;
 
     let mut headers = [EMPTY_HEADER; 100];
@@ -146,8 +157,9 @@ fn parsed_elsewhere(image: &[u8], config: &Config) -> Option<Result<Request, Han
     let Ok(Status::Complete(_)) = request.parse(image) else {
         return None;
     };
-    let parsed = Request::parse(&mut buffer(image), config);
-    if matches!(parsed, Ok(None) | Err(E::Malformed | E::TargetTooLong | E::HeadTooLarge)) {
+    let parsed = Acceptor::new(config).next(&mut buffer(image));
+    if matches!(parsed, Ok(None) | Err(E::Malformed | E::Tls | E::TargetTooLong | E::HeadTooLarge))
+    {
         return None;
     }
     let version = (1, request.version.unwrap());
@@ -165,7 +177,8 @@ pub(crate) fn buffer(bytes: &[u8]) -> Buffer {
 fn told(parsed: &Parsed) -> String {
     match parsed {
         Ok(None) => "not all of it".into(),
-        Ok(Some(request)) => {
+        Ok(Some(Incoming::Http(head))) => told_head(head),
+        Ok(Some(Incoming::Upgrade(request))) => {
             let mut told = told_head(request);
             write!(told, "{:?} ", request.origin().map(<[u8]>::escape_ascii)).unwrap();
             write!(told, "{:?}", request.subprotocols().collect::<Vec<_>>()).unwrap();
@@ -173,11 +186,7 @@ fn told(parsed: &Parsed) -> String {
         }
         Err(error) => {
             let response = String::from_utf8(error.response().to_bytes()).unwrap();
-            let head = match error {
-                HandshakeError::NotWebSocket(head) => told_head(head),
-                _ => format!("{error:?}"),
-            };
-            format!("{head}: {response:?}")
+            format!("{error:?}: {response:?}")
         }
     }
 }

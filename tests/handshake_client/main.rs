@@ -9,13 +9,14 @@
 )]
 
 mod answer;
+mod connector;
 mod request;
 mod together;
 
 use std::mem::discriminant;
 
-use sansocket::handshake::accept_key;
 use sansocket::handshake::client::{Error, Request, Response};
+use sansocket::handshake::{Connector, accept_key};
 use sansocket::{Buffer, Config};
 
 pub(crate) fn offer(url: &str) -> Request {
@@ -51,10 +52,11 @@ pub(crate) fn verify(
     let run = |pieces: &[&[u8]]| {
         let mut input = Buffer::new();
         let mut verified = Ok(None);
+        let mut connector = Connector::new(offer.clone(), config);
         for piece in pieces {
             input.extend(piece);
             if matches!(verified, Ok(None)) {
-                verified = offer.verify(&mut input, config);
+                verified = connector.next(&mut input);
             }
         }
         (verified, input.unread().to_vec())

@@ -1,8 +1,10 @@
 //! What a client asks for: a URL becomes a request.
 
 use std::collections::HashSet;
+use std::net::ToSocketAddrs;
 
 use sansocket::Config;
+use sansocket::handshake::Connector;
 use sansocket::handshake::client::{BuildError, Request};
 
 use crate::{buffer, offer, text, value};
@@ -30,8 +32,8 @@ fn a_url_says_where_to_connect_and_what_to_ask_for() {
         ),
         ("ws://h/a%23b?c%20d", "h", 80, false, "/a%23b?c%20d", "h"),
         ("ws://h//evil/?a=ws://b/c", "h", 80, false, "//evil/?a=ws://b/c", "h"),
-        ("ws://[::1]", "[::1]", 80, false, "/", "[::1]"),
-        ("ws://[::1]:9001/chat", "[::1]", 9001, false, "/chat", "[::1]:9001"),
+        ("ws://[::1]", "::1", 80, false, "/", "[::1]"),
+        ("ws://[::1]:9001/chat", "::1", 9001, false, "/chat", "[::1]:9001"),
         ("ws://127.0.0.1:1", "127.0.0.1", 1, false, "/", "127.0.0.1:1"),
     ] {
         let offer = offer(url);
@@ -191,7 +193,7 @@ fn an_offer_is_shown_without_its_secrets() {
         "Request { host: \"h\", port: 443, subprotocols: [\"chat\"], .. }"
     );
     let refusal = b"HTTP/1.1 401 secret\r\nSet-Cookie: secret\r\n\r\n";
-    let error = offer.verify(&mut buffer(refusal), Config::default()).unwrap_err();
+    let error = Connector::new(offer, Config::default()).next(&mut buffer(refusal)).unwrap_err();
     assert_eq!(error.to_string(), "the server refuses with status 401");
     assert!(!format!("{error:?}").contains("secret"));
 }
@@ -202,5 +204,21 @@ fn a_host_is_one() {
     let urls = ["ws://[::1", "ws://::1/", "ws://a:b:80/", "ws://[::1]x/", "ws://<h>/", "ws://[]/"];
     for url in urls {
         assert_eq!(Request::new(url).unwrap_err(), BuildError::Url, "{url}");
+    }
+}
+
+// the brackets are for URLs, and for `Host`
+#[test]
+fn an_ipv6_address_can_be_dialled() {
+    for (url, host, port, header) in [
+        ("ws://[::1]:9001/", "::1", 9001, "[::1]:9001"),
+        ("wss://[2001:db8::1]", "2001:db8::1", 443, "[2001:db8::1]"),
+        ("ws://192.0.2.1", "192.0.2.1", 80, "192.0.2.1"),
+    ] {
+        let request = offer(url);
+        assert_eq!((request.host(), request.port()), (host, port));
+        assert_eq!(value(&request, "Host"), header);
+        let mut addresses = (request.host(), request.port()).to_socket_addrs().unwrap();
+        assert_eq!(addresses.next().map(|address| address.port()), Some(port));
     }
 }

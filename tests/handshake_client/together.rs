@@ -1,6 +1,6 @@
 //! Our client and our server.
 
-use sansocket::handshake::{Request, client};
+use sansocket::handshake::{Acceptor, client};
 use sansocket::{Config, Connection, Event, Message};
 
 use crate::{buffer, offer, verify};
@@ -15,7 +15,8 @@ fn our_client_and_our_server_shake_hands() {
         [(&plain, None), (&more, None), (&more, Some("chat")), (&more, Some("superchat"))]
     {
         let mut input = buffer(&offer.to_bytes());
-        let request = Request::parse(&mut input, Config::default()).unwrap().unwrap();
+        let request =
+            Acceptor::new(Config::default()).next(&mut input).unwrap().unwrap().upgrade().unwrap();
         assert!(input.is_empty());
         assert_eq!((request.path(), request.query()), ("/chat", Some("x=1")));
         let mut response = request.accept().header("X-Foo", "bar").unwrap();
@@ -37,7 +38,8 @@ fn our_client_and_our_server_shake_hands() {
 fn the_first_frames_can_come_with_the_answer() {
     let offer = offer("ws://example.com/");
     let mut input = buffer(&offer.to_bytes());
-    let request = Request::parse(&mut input, Config::default()).unwrap().unwrap();
+    let request =
+        Acceptor::new(Config::default()).next(&mut input).unwrap().unwrap().upgrade().unwrap();
     let mut server = Connection::server(Config::default());
     server.send("welcome").unwrap();
     let image = [&request.accept().to_bytes(), server.pending()].concat();
@@ -63,7 +65,8 @@ fn the_first_frames_can_come_with_the_answer() {
 fn our_client_understands_our_refusals() {
     let offer = offer("ws://h/");
     let mut input = buffer(&offer.to_bytes());
-    let request = Request::parse(&mut input, Config::default()).unwrap().unwrap();
+    let request =
+        Acceptor::new(Config::default()).next(&mut input).unwrap().unwrap().upgrade().unwrap();
     let response = request.reject(503).unwrap().header("Retry-After", "9").unwrap();
     let image = response.body("text/plain", "later").unwrap().to_bytes();
     match verify(&offer, &image, &Config::default()) {

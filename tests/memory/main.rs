@@ -8,6 +8,7 @@ mod floods;
 mod heap;
 mod idle;
 mod messages;
+mod threads;
 
 use std::io::Read;
 

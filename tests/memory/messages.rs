@@ -167,7 +167,7 @@ fn an_unfinished_message_costs_the_same_in_one_read_and_in_many() {
 // L-07, V33, RE-06: a peer that does not read
 #[test]
 fn a_full_queue_grows_no_more() {
-    let mut session = Session::new();
+    let mut session = Session::with(|config| config.max_queue(MIB));
     let filled = heap(|| while session.connection.send(&[1; 1000]).is_ok() {});
     assert!(filled.peak <= 2 * MIB, "{filled:?}");
     let full = heap(|| {

@@ -15,6 +15,8 @@ use sansocket::{Buffer, Config};
 pub(crate) enum Read {
     Bytes(Vec<u8>),
     Fail(io::ErrorKind),
+    /// Waits as long as it may, and brings nothing.
+    Silence,
     /// Claims one byte more than there was room for.
     TooMuch,
 }
@@ -122,6 +124,11 @@ impl Transport for Fake {
         match reads.pop_front() {
             None => Ok(0),
             Some(Read::Fail(kind)) => Err(kind.into()),
+            Some(Read::Silence) => {
+                let wait = *self.0.read_timeout.lock().unwrap();
+                thread::sleep(wait.unwrap_or_default());
+                Err(io::ErrorKind::WouldBlock.into())
+            }
             Some(Read::TooMuch) => Ok(space.len() + 1),
             Some(Read::Bytes(bytes)) => {
                 let n = bytes.len().min(space.len());

@@ -6,18 +6,18 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sansocket::net::{Handle, Receiver, Sender, Server};
-use sansocket::{Config, Error, Message};
+use sansocket::net::{Handle, HandlerResult, Receiver, Sender, Server};
+use sansocket::{Config, Message};
 
 use crate::raw::{CLOSE, PATIENCE, REQUEST, Raw, TEXT, config, read_head};
 
 struct Running {
     address: SocketAddr,
     handle: Handle,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<usize>,
 }
 
-fn echo(sender: Sender<TcpStream>, mut receiver: Receiver<TcpStream>) -> Result<(), Error> {
+fn echo(sender: Sender<TcpStream>, mut receiver: Receiver<TcpStream>) -> HandlerResult {
     while let Some(message) = receiver.recv()? {
         assert_ne!(message, Message::Text("panic"), "as asked");
         sender.send(message)?;
@@ -35,10 +35,10 @@ fn start_with(config: Config, build: impl FnOnce(Server) -> Server) -> Running {
 
 fn serve<H>(server: Server, handler: H) -> Running
 where
-    H: Fn(Sender<TcpStream>, Receiver<TcpStream>) -> Result<(), Error> + Send + Sync + 'static,
+    H: Fn(Sender<TcpStream>, Receiver<TcpStream>) -> HandlerResult + Send + Sync + 'static,
 {
     let (address, handle) = (server.local_addr(), server.handle());
-    Running { address, handle, thread: thread::spawn(move || server.run(handler).unwrap()) }
+    Running { address, handle, thread: thread::spawn(move || server.run(handler)) }
 }
 
 impl Running {
@@ -163,7 +163,8 @@ fn a_server_on_all_addresses_can_be_stopped() {
 fn a_server_says_in_debug_output_what_it_is() {
     let server = Server::bind("127.0.0.1:0", Config::default()).unwrap();
     let address = server.local_addr();
-    assert_eq!(format!("{server:?}"), format!("Server {{ address: {address}, .. }}"));
+    let shown = format!("{server:?}");
+    assert!(shown.starts_with("Server { listener: ") && shown.contains(&address.to_string()));
     assert_eq!(format!("{:?}", server.handle()), "Handle { connections: 0 }");
 }
 
@@ -228,7 +229,7 @@ fn errors_are_reported_once_they_are_answered() {
 #[test]
 fn when_a_handler_returns_its_connection_is_closed() {
     let server = Server::bind("127.0.0.1:0", Config::default()).unwrap();
-    let server = serve(server, |sender, _receiver| sender.send("bye"));
+    let server = serve(server, |sender, _receiver| Ok(sender.send("bye")?));
     let mut client = server.open();
     assert_eq!(client.read(), (TEXT, b"bye".to_vec()));
     client.expect_close(1000);
@@ -246,7 +247,7 @@ fn a_stop_leaves_handlers_behind() {
         let parked = |_, _| loop {
             thread::park();
         };
-        server.run(parked).unwrap();
+        server.run(parked);
         tell.send(()).unwrap();
     });
     let client = Raw::shake_hands(TcpStream::connect(address).unwrap());

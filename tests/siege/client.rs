@@ -9,7 +9,7 @@ use crate::common::wire::{self, CLOSE, TEXT};
 /// Long enough for any machine, and shorter than the keepalive, which would end in the end whatever hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(crate) const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+pub(crate) const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 

@@ -9,6 +9,9 @@
 mod client;
 #[path = "../common/mod.rs"]
 mod common;
+mod embedded;
+mod exhaustion;
+mod fairness;
 mod faults;
 mod server;
 mod soak;

@@ -30,8 +30,13 @@ impl Server {
 
     /// With no more than this many open files.
     pub(crate) fn start_with_files(example: &str, limit: usize) -> Self {
+        Self::start_limited(example, &format!("-n {limit}"))
+    }
+
+    /// With a limit as `ulimit` takes it.
+    pub(crate) fn start_limited(example: &str, limit: &str) -> Self {
         let mut command = Command::new("sh");
-        let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+        let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
         command.arg("-c").arg(script).arg(path(example));
         Self::spawn(command, &[])
     }
@@ -67,6 +72,18 @@ impl Server {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+    }
+
+    /// The processor time it has used, in hundredths of a second.
+    pub(crate) fn processor_time(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    }
+
+    /// Whether the process is still there.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits until no more files are open than these.

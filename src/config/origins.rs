@@ -1,12 +1,49 @@
-//! Whether the page that a browser sent the request for may connect (RFC 6455 §10.2).
+//! Which web pages may connect (RFC 6455 §10.2).
 
-use crate::config::Origins;
+use std::sync::Arc;
+
+use crate::authority::Authority;
+
+/// Which web pages may connect, judged by the `Origin` header that browsers send (§10.2).
+///
+/// Browsers send a user's cookies along with a WebSocket handshake, from whatever page it comes.
+/// Clients that are no browsers can claim any origin, or none; a request without one passes.
+/// It is therefore no authentication (§10.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origins {
+    /// Pages of the host that the request is for, see [`Head::host`](crate::handshake::Head::host). The scheme is not compared,
+    /// as TLS often ends before the server; the ports are, the scheme's default filled in.
+    ///
+    /// A page whose host name was made to resolve to this server (DNS rebinding) is of the same host
+    /// in its browser's eyes, and so in these: servers on a local network or on `localhost` that no
+    /// proxy with a list of hosts protects do better with a list.
+    #[default]
+    SameHost,
+    /// Pages of these origins, each written `scheme://host` or `scheme://host:port`, or `null`.
+    /// Case and a default port do not matter. There are no wildcards.
+    List(Arc<[String]>),
+    /// Pages of any origin. Do not rely on cookies, then.
+    Any,
+}
 
 impl Origins {
-    /// Whether a page of `origin` may connect to what the request calls `host`.
+    /// Pages of these origins only.
     ///
-    /// The request target plays no part: `//evil/` is a path, not a host.
-    pub(super) fn allow(&self, origin: &[u8], host: &[u8]) -> bool {
+    /// ```
+    /// use sansocket::{Config, Origins};
+    ///
+    /// let origins = Origins::list(["https://example.com", "https://example.org:8443"]);
+    /// let config = Config::builder().origins(origins).build()?;
+    /// # let _ = config;
+    /// # Ok::<(), sansocket::ConfigError>(())
+    /// ```
+    pub fn list<O: Into<String>>(origins: impl IntoIterator<Item = O>) -> Self {
+        Self::List(origins.into_iter().map(Into::into).collect())
+    }
+
+    /// Whether a page of `origin` may connect to `host`, a host and perhaps a port.
+    pub(crate) fn allow(&self, origin: &[u8], host: &[u8]) -> bool {
         match self {
             Self::Any => true,
             Self::List(origins) => {
@@ -20,6 +57,28 @@ impl Origins {
             }
             Self::SameHost => Origin::parse(origin).is_some_and(|origin| origin.is_of(host)),
         }
+    }
+
+    /// Whether each listed origin is one that a browser may send.
+    pub(super) fn are_well_formed(&self) -> bool {
+        match self {
+            Self::List(origins) => origins.iter().all(|origin| is_sent(origin)),
+            _ => true,
+        }
+    }
+}
+
+fn is_sent(origin: &str) -> bool {
+    match Origin::parse(origin.as_bytes()) {
+        // A wildcard, which would stand for itself alone.
+        Some(origin) => !origin.host.contains('*'),
+        // Some browsers say `file://`, most `null`.
+        None => match origin.strip_suffix("://") {
+            Some(scheme) => {
+                is_scheme(scheme) && default_port(&scheme.to_ascii_lowercase()).is_none()
+            }
+            None => origin == "null",
+        },
     }
 }
 
@@ -35,8 +94,8 @@ impl Origin {
     fn parse(origin: &[u8]) -> Option<Self> {
         let origin = std::str::from_utf8(origin).ok()?.to_ascii_lowercase();
         let (scheme, authority) =
-            origin.split_once("://").filter(|(scheme, _)| !scheme.is_empty())?;
-        let (host, port) = split_port(authority)?;
+            origin.split_once("://").filter(|(scheme, _)| is_scheme(scheme))?;
+        let Authority { host, port } = Authority::parse(authority)?;
         Some(Self {
             scheme: scheme.to_owned(),
             host: host.to_owned(),
@@ -51,7 +110,7 @@ impl Origin {
             return false;
         };
         let host = host.to_ascii_lowercase();
-        split_port(&host).is_some_and(|(host, port)| {
+        Authority::parse(&host).is_some_and(|Authority { host, port }| {
             let port = port.or_else(|| default_port(&self.scheme));
             host == self.host && port.is_some() && port == self.port
         })
@@ -66,36 +125,10 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// The host, and the port if there is one; `None` if it is malformed (RFC 3986 §3.2).
-pub(super) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    // An IPv6 address is in brackets, because of its colons.
-    let host_len = match authority.strip_prefix('[') {
-        Some(address) => address.find(']')? + 2,
-        None => authority.find(':').unwrap_or(authority.len()),
-    };
-    let (host, port) = authority.split_at_checked(host_len)?;
-    if !is_address(host) && !is_name(host) {
-        return None;
-    }
-    match port.strip_prefix(':') {
-        None => port.is_empty().then_some((host, None)),
-        Some("") => Some((host, None)),
-        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some((host, Some(port.parse().ok()?)))
-        }
-        Some(_) => None,
-    }
-}
-
-fn is_address(host: &str) -> bool {
-    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let part = |byte: u8| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.';
-    address.is_some_and(|address| !address.is_empty() && address.bytes().all(part))
-}
-
-fn is_name(host: &str) -> bool {
-    let part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&byte);
-    !host.is_empty() && host.bytes().all(part)
+/// RFC 3986 §3.1
+fn is_scheme(scheme: &str) -> bool {
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 #[cfg(test)]
@@ -134,6 +167,11 @@ mod tests {
             ("http://::1", "::1", false),
             ("http://[]", "[]", false),
             ("http://[::g]", "[::g]", false),
+            ("http://a%zz", "a%zz", false),
+            ("a b://example.com:80", "example.com:80", false),
+            ("1://example.com:80", "example.com:80", false),
+            ("http://example.com:", "example.com:", true),
+            ("http://example.com", "[example.com]", false),
         ];
         for (origin, host, allowed) in rows {
             let policy = Origins::SameHost;

@@ -7,10 +7,69 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 
-use super::{HandshakeError, Head, Response, ResponseError, accept_key, is_tchar, is_token};
-use super::{lists, members, trim};
-use crate::buffer::Buffer;
+use super::grammar::{are_extensions, is_token, lists, members};
+use super::{HandshakeError, Head, Response, ResponseError, accept_key};
+use crate::authority::Authority;
 use crate::config::Config;
+
+/// A request, as soon as its head is known.
+#[derive(Clone, Debug)]
+pub enum Incoming {
+    /// To open a WebSocket.
+    Upgrade(Request),
+    /// Plain HTTP: it does not ask for an upgrade to `websocket` (RFC 6455 §4.2.1). No fault, if the
+    /// port serves both: answer it as you like.
+    Http(Head),
+}
+
+impl Incoming {
+    pub(super) fn check(head: Head, config: &Config) -> Result<Self, HandshakeError> {
+        if lists(head.values("Upgrade"), "websocket") {
+            return Request::check(head, config).map(Self::Upgrade);
+        }
+        if head.has_malformed_authority() {
+            return Err(HandshakeError::Target);
+        }
+        // RFC 9112 §3.2: any request of HTTP/1.1 has one; earlier ones need not.
+        let needs_host = head.version() == (1, 1) || head.header("Host").is_some();
+        if needs_host && !has_host(&head) {
+            return Err(HandshakeError::Host);
+        }
+        Ok(Self::Http(head))
+    }
+
+    /// The request to open a WebSocket, if nothing else is served here.
+    ///
+    /// ```
+    /// use sansocket::{Config, handshake::{HandshakeError, Request}};
+    ///
+    /// let headers = [("Host", &b"example.com"[..])];
+    /// let incoming = Request::new("GET", "/", (1, 1), headers, Config::default())?;
+    /// let refused = incoming.upgrade().unwrap_err();
+    /// assert_eq!(refused.status(), 426);
+    /// # Ok::<(), HandshakeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// It is plain HTTP: [`HttpVersion`](HandshakeError::HttpVersion),
+    /// [`Method`](HandshakeError::Method), or else [`Upgrade`](HandshakeError::Upgrade).
+    pub fn upgrade(self) -> Result<Request, HandshakeError> {
+        match self {
+            Self::Upgrade(request) => Ok(request),
+            Self::Http(head) => Err(no_upgrade(&head)),
+        }
+    }
+}
+
+/// Why plain HTTP does not open a WebSocket.
+pub(super) fn no_upgrade(head: &Head) -> HandshakeError {
+    match (head.version(), head.method()) {
+        ((1, 1), "GET") => HandshakeError::Upgrade,
+        ((1, 1), _) => HandshakeError::Method,
+        _ => HandshakeError::HttpVersion,
+    }
+}
 
 /// A request to open a WebSocket, correct in all that RFC 6455 asks of it, and from an origin that
 /// may connect. Whether it is [accepted](Self::accept) is up to you.
@@ -18,52 +77,30 @@ use crate::config::Config;
 /// It dereferences to its [`Head`], where path, query and headers are.
 #[derive(Clone, Debug)]
 #[must_use]
+#[doc(alias = "WebSocketUpgrade")]
 pub struct Request {
     head: Head,
 }
 
 impl Request {
-    /// Takes a request from the front of `input`, and leaves what is behind its head there: bytes
-    /// of the first frames, if a client is in a hurry. `None` if more bytes are needed.
-    ///
-    /// Each byte is looked at a bounded number of times, however they dribble in.
-    ///
-    /// # Errors
-    ///
-    /// Each refusal knows the [response](HandshakeError::response) that answers it. After one
-    /// `input` is empty, except for [`NotWebSocket`](HandshakeError::NotWebSocket).
-    pub fn parse(
-        input: &mut Buffer,
-        config: impl Borrow<Config>,
-    ) -> Result<Option<Self>, HandshakeError> {
-        let request = match Head::parse(input, config.borrow()) {
-            Ok(Some(head)) => Self::check(head, config.borrow()).map(Some),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error),
-        };
-        if !matches!(request, Ok(_) | Err(HandshakeError::NotWebSocket(_))) {
-            input.clear();
-        }
-        request
-    }
-
-    /// A request that another HTTP server has parsed: method, target, version, and headers as
-    /// name and value. The same checks hold.
+    /// Checks a request that another HTTP server has parsed: method, target, version, and headers as
+    /// name and value. The limits on the head are that server's.
     ///
     /// When it is accepted, give the socket and what was read beyond the head to
     /// [`net::open`](crate::net::open), or to a [`Connection`](crate::Connection) of your own.
     ///
     /// # Errors
     ///
-    /// Those of [`parse`](Self::parse), but for the limits on the head.
+    /// Each refusal knows the [response](HandshakeError::response) that answers it.
+    #[allow(clippy::new_ret_no_self, reason = "it may turn out to be plain HTTP")]
     pub fn new<'h>(
         method: &str,
         target: &str,
         version: (u8, u8),
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
         config: impl Borrow<Config>,
-    ) -> Result<Self, HandshakeError> {
-        Self::check(Head::new(method, target, version, headers), config.borrow())
+    ) -> Result<Incoming, HandshakeError> {
+        Incoming::check(Head::new(method, target, version, headers), config.borrow())
     }
 
     /// The `Origin` header: the page that a browser sends the request for. Clients that are no
@@ -73,13 +110,14 @@ impl Request {
         self.head.header("Origin")
     }
 
-    /// The subprotocols that the client offers, the one it prefers first.
+    /// The subprotocols (`Sec-WebSocket-Protocol`) that the client offers, the one it prefers first.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         let offered = self.head.values("Sec-WebSocket-Protocol").flat_map(members);
         offered.filter_map(|name| std::str::from_utf8(name).ok())
     }
 
     /// Accepts: a response with status 101, to which a subprotocol and headers can be added.
+    #[doc(alias = "101")]
     pub fn accept(&self) -> Response {
         let key = self.head.header("Sec-WebSocket-Key").unwrap_or_default();
         let key = std::str::from_utf8(key).unwrap_or_default();
@@ -104,9 +142,6 @@ impl Request {
     fn check(head: Head, config: &Config) -> Result<Self, HandshakeError> {
         use HandshakeError as Refused;
 
-        if !lists(head.values("Upgrade"), "websocket") {
-            return Err(Refused::NotWebSocket(Box::new(head)));
-        }
         if head.version() != (1, 1) {
             return Err(Refused::HttpVersion);
         }
@@ -116,8 +151,9 @@ impl Request {
         if !head.has_resource() {
             return Err(Refused::Target);
         }
-        let host = only(head.values("Host")).filter(|host| is_host(host));
-        let host = host.ok_or(Refused::Host)?;
+        if !has_host(&head) {
+            return Err(Refused::Host);
+        }
         if has_body(&head) {
             return Err(Refused::Body);
         }
@@ -141,10 +177,13 @@ impl Request {
         if head.values("Origin").count() > 1 {
             return Err(Refused::RepeatedOrigin);
         }
-        if head.header("Origin").is_some_and(|origin| !config.origins.allow(origin, host)) {
-            return Err(Refused::Origin);
+        let host = head.host().unwrap_or_default();
+        match head.header("Origin") {
+            Some(origin) if !config.origins.allow(origin, host.as_bytes()) => {
+                Err(HandshakeError::origin(origin, host))
+            }
+            _ => Ok(Self { head }),
         }
-        Ok(Self { head })
     }
 }
 
@@ -162,9 +201,11 @@ fn only<'v>(mut values: impl Iterator<Item = &'v [u8]>) -> Option<&'v [u8]> {
     first.filter(|_| values.next().is_none())
 }
 
-fn is_host(host: &[u8]) -> bool {
-    let malformed = |byte: &u8| !byte.is_ascii_graphic() || b",/?#@\\".contains(byte);
-    !host.is_empty() && !host.iter().any(malformed)
+/// Whether there is one `Host`, of the right form (RFC 9112 §3.2). Also where an absolute target
+/// takes its place.
+fn has_host(head: &Head) -> bool {
+    let host = only(head.values("Host")).and_then(|host| std::str::from_utf8(host).ok());
+    host.is_some_and(|host| Authority::parse(host).is_some())
 }
 
 /// A body on the request would be read as frames, or the other way round: what smuggling is
@@ -190,55 +231,6 @@ fn are_subprotocols<'v>(values: impl Iterator<Item = &'v [u8]>) -> bool {
     let mut names: Vec<_> = values.flat_map(members).collect();
     names.sort_unstable();
     names.iter().all(|name| is_token(name)) && names.is_sorted_by(|a, b| a < b)
-}
-
-/// `extension *(";" parameter ["=" value])`, in a list (§9.1). What they are does not matter:
-/// none is known here, so all are declined.
-fn are_extensions(mut value: &[u8]) -> bool {
-    loop {
-        value = trim(value);
-        match value {
-            [] => return true,
-            [b',', rest @ ..] => value = rest,
-            _ => match extension(value) {
-                Some(rest @ ([] | [b',', ..])) => value = rest,
-                _ => return false,
-            },
-        }
-    }
-}
-
-/// Takes one extension with its parameters from the front, and returns the rest.
-fn extension(value: &[u8]) -> Option<&[u8]> {
-    let mut rest = trim(token(value)?);
-    while let [b';', parameter @ ..] = rest {
-        rest = trim(token(trim(parameter))?);
-        if let [b'=', value @ ..] = rest {
-            rest = trim(parameter_value(trim(value))?);
-        }
-    }
-    Some(rest)
-}
-
-fn token(value: &[u8]) -> Option<&[u8]> {
-    let end = value.iter().position(|byte| !is_tchar(*byte)).unwrap_or(value.len());
-    value.get(end..).filter(|_| end > 0)
-}
-
-/// A token, or a quoted string that would be one without its quotes and backslashes.
-fn parameter_value(value: &[u8]) -> Option<&[u8]> {
-    let [b'"', rest @ ..] = value else {
-        return token(value);
-    };
-    let (mut rest, mut empty) = (rest, true);
-    loop {
-        rest = match rest {
-            [b'"', rest @ ..] => return Some(rest).filter(|_| !empty),
-            [b'\\', byte, rest @ ..] | [byte, rest @ ..] if is_tchar(*byte) => rest,
-            _ => return None,
-        };
-        empty = false;
-    }
 }
 
 #[cfg(test)]
@@ -268,36 +260,6 @@ mod tests {
         }
         for len in 0..=64 {
             assert!(!is_key(&vec![b'A'; len]), "{len}");
-        }
-    }
-
-    // R-026, R-164, HS-25, V56, V57
-    #[test]
-    fn extensions_follow_their_grammar() {
-        let long = format!("a;b=\"{}", "\\c".repeat(4000));
-        for (value, wanted) in [
-            ("", true),
-            ("foo", true),
-            ("permessage-deflate; client_max_window_bits", true),
-            ("foo, bar; baz=2", true),
-            (",foo,,bar,", true),
-            ("foo ; a = 1 ;b=\"2\"", true),
-            ("a; p=\"1\\0\"", true),
-            ("constructor, __proto__", true),
-            ("foo; =1", false),
-            ("foo;;", false),
-            ("foo;", false),
-            ("\"foo\"", false),
-            ("foo; a=\"b c\"", false),
-            ("foo; a=\"\"", false),
-            ("foo; a=\"b", false),
-            ("foo; a=\"b\"c", false),
-            ("foo; a=", false),
-            ("foo bar", false),
-            ("foo\u{e9}", false),
-            (&long, false),
-        ] {
-            assert_eq!(are_extensions(value.as_bytes()), wanted, "{value}");
         }
     }
 

@@ -1,0 +1,281 @@
+//! The half that receives: events, deadlines, and the end.
+
+use std::time::Instant;
+
+use super::write::Progress;
+use crate::buffer::Buffer;
+use crate::close::CloseCode;
+use crate::config::{Config, Role};
+use crate::control::Replies;
+use crate::decoder::{Decoder, Found};
+use crate::error::{Disconnected, ProtocolError, TimedOut};
+use crate::message::{Event, Message};
+use crate::timers::{Stage, Timers};
+
+/// The half of a [`Connection`](crate::Connection) that receives. It has no lock and no socket.
+///
+/// The methods it shares with `Connection` are described there. Replies to the peer go into a
+/// [`Replies`], which is to be passed to [`WriteHalf::reply`](crate::WriteHalf::reply).
+#[derive(Debug)]
+pub struct ReadHalf {
+    decoder: Decoder,
+    timers: Timers,
+    /// Whether a frame header, or a control frame, lies in the caller's buffer in part.
+    partial: bool,
+    /// The peer's side of the stream has ended.
+    eof: bool,
+    timed_out: Option<TimedOut>,
+}
+
+/// An event that lies in the buffer whole, to be made of it by [`ReadHalf::event`] or
+/// [`Connection::event`](crate::Connection::event).
+///
+/// It borrows nothing: so an adapter can look for it in a loop, wait in between, and borrow the buffer once,
+/// at the end.
+#[derive(Debug)]
+#[must_use = "the event is lost"]
+pub struct Ready(Found);
+
+impl Ready {
+    /// Whether it is a message; else it is a ping, a pong or a Close.
+    #[must_use]
+    pub fn is_message(&self) -> bool {
+        self.0.is_message()
+    }
+
+    /// Whether it is the peer's Close.
+    #[must_use]
+    pub fn is_close(&self) -> bool {
+        self.0.is_close()
+    }
+}
+
+impl ReadHalf {
+    pub(super) fn new(role: Role, config: &Config) -> Self {
+        Self {
+            decoder: Decoder::new(role, config),
+            timers: Timers::new(config),
+            partial: false,
+            eof: false,
+            timed_out: None,
+        }
+    }
+
+    /// The next event, see [`Connection::next_event`](crate::Connection::next_event).
+    ///
+    /// # Errors
+    ///
+    /// The peer's first fault.
+    // Always: handed over in memory, an event costs more than all the rest.
+    #[inline(always)]
+    pub fn next_event<'b>(
+        &mut self,
+        input: &'b mut Buffer,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        if let Some(found) = self.find_whole(input) {
+            return match self.decoder.message(&found, input) {
+                Ok(message) => Ok(Some(Event::Message(message))),
+                Err(error) => Err(fail(error, replies)),
+            };
+        }
+        self.next_event_of_any_kind(input, replies)
+    }
+
+    pub(super) fn next_event_of_any_kind<'b>(
+        &mut self,
+        input: &'b mut Buffer,
+        replies: &mut Replies,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        match self.advance_any(input, replies)? {
+            Some(ready) => self.event(ready, input, replies).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The fast path: a message that lies in the buffer whole.
+    #[inline(always)]
+    pub(super) fn find_whole(&mut self, input: &mut Buffer) -> Option<Found> {
+        let found = self.decoder.find_whole(input)?;
+        self.timers.heard();
+        Some(found)
+    }
+
+    #[inline(always)]
+    pub(super) fn whole_message<'b>(
+        &mut self,
+        found: &Found,
+        input: &'b Buffer,
+    ) -> Result<Message<'b>, ProtocolError> {
+        self.decoder.message(found, input)
+    }
+
+    /// Finds the next event, and says what there is to reply; [`event`](Self::event) then makes the event.
+    ///
+    /// # Errors
+    ///
+    /// The peer's first fault.
+    #[inline]
+    pub fn advance(
+        &mut self,
+        input: &mut Buffer,
+        replies: &mut Replies,
+    ) -> Result<Option<Ready>, ProtocolError> {
+        if let Some(found) = self.find_whole(input) {
+            return Ok(Some(Ready(found)));
+        }
+        self.advance_any(input, replies)
+    }
+
+    pub(super) fn advance_any(
+        &mut self,
+        input: &mut Buffer,
+        replies: &mut Replies,
+    ) -> Result<Option<Ready>, ProtocolError> {
+        let found = match self.decoder.advance(input) {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                self.note_arrival(input);
+                return Ok(None);
+            }
+            Err(error) => return Err(fail(error, replies)),
+        };
+        self.timers.heard();
+        if found.is_message() {
+            return Ok(Some(Ready(found)));
+        }
+        // What RFC 6455 has us answer to a control frame (§5.5.1, §5.5.2).
+        match self.decoder.event(&found, input) {
+            Ok(Event::Ping(payload)) => replies.pong(payload),
+            Ok(Event::Close(close)) => replies.finish(close.code, close.reason),
+            Ok(_) => {}
+            Err(error) => return Err(fail(error, replies)),
+        }
+        Ok(Some(Ready(found)))
+    }
+
+    /// Makes the event of what [`advance`](Self::advance) found. This is where text is checked as a whole.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::InvalidText`].
+    #[inline]
+    pub fn event<'b>(
+        &mut self,
+        ready: Ready,
+        input: &'b Buffer,
+        replies: &mut Replies,
+    ) -> Result<Event<'b>, ProtocolError> {
+        self.decoder.event(&ready.0, input).map_err(|error| fail(error, replies))
+    }
+
+    /// Says that the peer's side of the stream has ended: a read returned 0 bytes, or failed.
+    ///
+    /// # Errors
+    ///
+    /// There was no Close frame before it.
+    pub fn eof(&mut self, replies: &mut Replies) -> Result<(), Disconnected> {
+        let mid_message = self.decoder.is_mid_message() || self.partial;
+        let expected = self.decoder.has_ended();
+        self.eof = true;
+        self.decoder.end();
+        replies.end();
+        match expected {
+            true => Ok(()),
+            false => Err(Disconnected { mid_message }),
+        }
+    }
+
+    /// Whether no events will come any more, see [`Connection::is_closed`](crate::Connection::is_closed).
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.decoder.has_ended()
+    }
+
+    /// Whether the peer's side of the stream has ended, and nothing is to be read any more.
+    #[must_use]
+    pub fn has_eof(&self) -> bool {
+        self.eof
+    }
+
+    /// Ends the connection from our side: a Close frame, unless there was one, and nothing after it. What
+    /// the peer still sends is discarded, its Close among it. See
+    /// [`Connection::finish`](crate::Connection::finish).
+    pub fn finish(&mut self, code: CloseCode, reason: &str, replies: &mut Replies) {
+        self.decoder.end();
+        replies.finish(Some(code), reason);
+    }
+
+    /// Does what is due at `now`, and says when to be called again, if at all. `progress` is that of the
+    /// other half, after its own [tick](crate::WriteHalf::tick).
+    ///
+    /// # Errors
+    ///
+    /// The peer fell silent, or did not answer our Close. The connection is
+    /// [finished](Self::is_finished) then.
+    pub fn tick(
+        &mut self,
+        now: Instant,
+        progress: Progress,
+        replies: &mut Replies,
+    ) -> Result<Option<Instant>, TimedOut> {
+        if let Some(timed_out) = self.timed_out {
+            return Err(timed_out);
+        }
+        if self.is_finished(progress) {
+            return Ok(None);
+        }
+        match self.timers.tick(now, self.stage(progress)) {
+            Ok(tick) => {
+                replies.ping |= tick.ping;
+                Ok(tick.next)
+            }
+            Err(timed_out) => Err(self.give_up(timed_out, replies)),
+        }
+    }
+
+    /// Whether the socket is to be closed, see [`Connection::is_finished`](crate::Connection::is_finished).
+    #[must_use]
+    pub fn is_finished(&self, progress: Progress) -> bool {
+        self.timed_out.is_some() || self.timers.is_over() || self.eof && progress.flushed
+    }
+
+    /// A deadline has passed: nothing more is received or sent.
+    pub(super) fn give_up(&mut self, timed_out: TimedOut, replies: &mut Replies) -> TimedOut {
+        self.timed_out = Some(timed_out);
+        self.decoder.end();
+        replies.end();
+        timed_out
+    }
+
+    pub(super) fn timed_out(&self) -> Option<TimedOut> {
+        self.timed_out
+    }
+
+    /// One row of the diagram of [`Connection`](crate::Connection).
+    fn stage(&self, progress: Progress) -> Stage {
+        match (self.decoder.has_ended(), progress) {
+            // Nothing can be said any more, but something may have arrived.
+            (_, Progress { failed: true, .. }) => Stage::Lingering,
+            (true, Progress { flushed: false, .. }) => Stage::Finishing,
+            (true, _) => Stage::Lingering,
+            (false, Progress { closed: true, closing, .. }) => Stage::Closing(closing),
+            (false, _) => Stage::Open,
+        }
+    }
+
+    /// Bytes of an unfinished frame are a sign of life too.
+    fn note_arrival(&mut self, input: &mut Buffer) {
+        if input.take_news() {
+            self.timers.heard();
+        }
+        self.partial = !input.unread().is_empty();
+    }
+}
+
+/// The Close frame that a fault of the peer's calls for, and nothing after it (§7.1.7).
+#[cold]
+fn fail(error: ProtocolError, replies: &mut Replies) -> ProtocolError {
+    replies.finish(Some(error.close_code()), "");
+    error
+}

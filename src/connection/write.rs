@@ -1,0 +1,327 @@
+//! The half that sends: the output, and how far it has come.
+
+use std::io::{self, IoSlice, Write};
+use std::time::Instant;
+
+use crate::close::CloseCode;
+use crate::config::{Config, Role};
+use crate::control::Replies;
+use crate::encoder::{self, Encoder, Unsent, Written};
+use crate::error::{SendError, TimedOut};
+use crate::message::Message;
+use crate::prepared::Prepared;
+use crate::timers::Stall;
+
+/// The half of a [`Connection`](crate::Connection) that sends. It has no lock and no socket: an adapter puts
+/// it where whoever sends can reach it.
+///
+/// The methods it shares with `Connection` are described there.
+#[derive(Debug)]
+pub struct WriteHalf {
+    pub(super) encoder: Encoder,
+    stall: Stall,
+    /// Since when our Close frame is written.
+    closing: Option<Instant>,
+    /// Nothing follows what is queued.
+    finishing: bool,
+    /// A message that is not in the queue waits to be written.
+    unsent: bool,
+    /// The writer holds bytes that it has not passed on.
+    unflushed: bool,
+    /// Our side of the stream was ended.
+    shut: bool,
+    /// The stream cannot be written to any more.
+    failed: bool,
+}
+
+/// How far the sending half has come: all that the receiving half has to know of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Our Close is queued or written, or there will be none.
+    pub(crate) closed: bool,
+    /// Since when our Close is written, as the last tick saw it.
+    pub(crate) closing: Option<Instant>,
+    /// Nothing waits to be written.
+    pub(crate) flushed: bool,
+    pub(crate) failed: bool,
+}
+
+impl WriteHalf {
+    pub(super) fn new(role: Role, config: &Config, output: &[u8]) -> Self {
+        Self {
+            encoder: Encoder::new(role, config, output),
+            stall: Stall::new(config.write_timeout),
+            closing: None,
+            finishing: false,
+            unsent: false,
+            unflushed: false,
+            shut: false,
+            failed: false,
+        }
+    }
+
+    /// Queues a message, see [`Connection::send`](crate::Connection::send).
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`QueueFull`](SendError::QueueFull),
+    /// [`MessageTooLarge`](SendError::MessageTooLarge).
+    #[inline]
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+        let message = message.into();
+        self.encoder.send(message.opcode(), message.as_bytes())
+    }
+
+    /// Queues a message that was encoded before.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
+        self.encoder.send_prepared(prepared)
+    }
+
+    /// Begins a message that is to be written now, whatever waits in the queue: a short one is queued, a
+    /// long one is written from where it lies by [`write_with`](Self::write_with), which must be called
+    /// with it until it is all written, before anything else is sent.
+    ///
+    /// ```
+    /// use sansocket::{Config, Connection, Written};
+    ///
+    /// let (_, mut write) = Connection::server(Config::default()).split();
+    /// let mut unsent = write.begin("hello")?;
+    /// let mut socket = Vec::new();
+    /// let written = write.write_with(&mut unsent, |slices| {
+    ///     std::io::Write::write_vectored(&mut socket, slices)
+    /// })?;
+    /// assert_eq!(written, Written::All);
+    /// assert_eq!(socket, b"\x81\x05hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed).
+    pub fn begin<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<Unsent<'m>, SendError> {
+        self.encoder.begin(message.into())
+    }
+
+    /// The same for a message that was encoded before: servers copy nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed).
+    pub fn begin_prepared<'m>(&mut self, prepared: &'m Prepared) -> Result<Unsent<'m>, SendError> {
+        self.encoder.begin_prepared(prepared)
+    }
+
+    /// Queues a message but writes what it can of it now, see
+    /// [`Connection::send_to`](crate::Connection::send_to).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), before anything is written.
+    pub fn send_to<'m>(
+        &mut self,
+        writer: &mut impl Write,
+        message: impl Into<Message<'m>>,
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        self.encoder.admit(message.as_bytes().len())?;
+        let unsent = self.encoder.begin_in_place(message)?;
+        self.pass(writer, unsent);
+        Ok(())
+    }
+
+    /// The same for a message that was encoded before.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), before anything is written.
+    pub fn send_prepared_to(
+        &mut self,
+        writer: &mut impl Write,
+        prepared: &Prepared,
+    ) -> Result<(), SendError> {
+        self.encoder.admit(prepared.payload().len())?;
+        let unsent = self.encoder.begin_prepared(prepared)?;
+        self.pass(writer, unsent);
+        Ok(())
+    }
+
+    /// Queues a ping of up to 125 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLong`](SendError::TooLong), and those of [`send`](Self::send).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.encoder.ping(payload)
+    }
+
+    /// Starts the closing handshake, see [`Connection::close`](crate::Connection::close).
+    ///
+    /// # Errors
+    ///
+    /// [`ClientOnlyCode`](SendError::ClientOnlyCode) for 1010 from a server.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.encoder.close(code, reason)
+    }
+
+    /// Takes what the receiving half has to say, and leaves `replies` empty.
+    pub fn reply(&mut self, replies: &mut Replies) {
+        if self.failed {
+            *replies = Replies::new();
+            return;
+        }
+        self.encoder.reply(replies);
+        self.finishing |= std::mem::take(&mut replies.finish);
+    }
+
+    /// Bytes to write next, see [`Connection::pending`](crate::Connection::pending).
+    #[must_use]
+    #[inline]
+    pub fn pending(&self) -> &[u8] {
+        self.encoder.pending()
+    }
+
+    /// Says that the first `n` bytes of [`pending`](Self::pending) were written.
+    #[inline]
+    pub fn sent(&mut self, n: usize) {
+        if n > 0 {
+            self.stall.moved();
+        }
+        self.encoder.sent(n);
+    }
+
+    /// How many bytes wait to be written.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.encoder.queued()
+    }
+
+    /// Whether so much waits that it should be written before more is read, see
+    /// [`Connection::is_congested`](crate::Connection::is_congested).
+    #[must_use]
+    pub fn is_congested(&self) -> bool {
+        self.encoder.is_congested()
+    }
+
+    /// Writes what is queued, and then `unsent`, until all is written or the socket takes no more. `write`
+    /// writes some bytes of the slices, in their order, as
+    /// [`Write::write_vectored`](std::io::Write::write_vectored) does. A short write is no
+    /// reason to stop, and `Interrupted` none either.
+    ///
+    /// # Errors
+    ///
+    /// Those of `write` but `WouldBlock` and `TimedOut`; `WriteZero` if it takes nothing; `InvalidData` if
+    /// it claims to have taken more than it was given. Half a frame may be out: nothing can be sent any more.
+    pub fn write_with(
+        &mut self,
+        unsent: &mut Unsent<'_>,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Written> {
+        let Self { encoder, stall, .. } = self;
+        let written = encoder.write_with(unsent, |slices| {
+            let n = write(slices)?;
+            stall.moved();
+            Ok(n)
+        });
+        match written {
+            Ok(written) => self.unsent = written == Written::Blocked,
+            Err(_) => self.write_failed(),
+        }
+        written
+    }
+
+    /// Says whether the writer has passed on what it took. One that has not, such as a stream of TLS
+    /// records, counts as if it waited here: for the write timeout, and before our side is ended.
+    pub fn set_flushed(&mut self, flushed: bool) {
+        self.unflushed = !flushed;
+    }
+
+    /// Says that a write has failed. What waits is dropped, and nothing can be sent any more.
+    pub fn write_failed(&mut self) {
+        self.failed = true;
+        self.unsent = false;
+        self.unflushed = false;
+        self.encoder.discard();
+    }
+
+    /// Whether a write has failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Looks at the write timeout, and says when to be called again, if at all. Call it before every wait.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut::Write`]: the peer takes nothing. It counts as a [failed write](Self::write_failed).
+    pub fn tick(&mut self, now: Instant) -> Result<Option<Instant>, TimedOut> {
+        if self.encoder.is_close_written() {
+            self.closing.get_or_insert(now);
+        }
+        let waits = !self.is_flushed();
+        self.stall.tick(now, waits).inspect_err(|_| self.write_failed())
+    }
+
+    /// How far it has come, for [`ReadHalf::tick`](crate::ReadHalf::tick).
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        Progress {
+            closed: self.encoder.is_closed(),
+            closing: self.closing,
+            flushed: self.is_flushed(),
+            failed: self.failed,
+        }
+    }
+
+    /// Whether to end our side of the stream now, see
+    /// [`Connection::wants_shutdown`](crate::Connection::wants_shutdown).
+    #[must_use]
+    pub fn wants_shutdown(&self) -> bool {
+        // A client waits for the server to do that (§7.1.1).
+        let is_server = self.encoder.role() == Role::Server;
+        is_server && self.finishing && !self.shut && !self.failed && self.is_flushed()
+    }
+
+    /// Says that our side of the stream was ended.
+    pub fn shut_down(&mut self) {
+        self.shut = true;
+    }
+
+    /// Takes the memory of `spare` for the output queue, if that has none.
+    pub fn lend_queue(&mut self, spare: &mut Vec<u8>) {
+        self.encoder.lend(spare);
+    }
+
+    /// Gives the memory of the output queue to `spare`, unless bytes are pending.
+    pub fn reclaim_queue(&mut self, spare: &mut Vec<u8>) {
+        self.encoder.reclaim(spare);
+    }
+
+    /// Writes what can be written now, and queues the rest of the message.
+    fn pass(&mut self, writer: &mut impl Write, mut unsent: Unsent<'_>) {
+        let Self { encoder, stall, .. } = self;
+        // The next write of what is pending meets the same error.
+        let _ = encoder.write_with(&mut unsent, |slices| {
+            let n = match slices {
+                [slice] => writer.write(slice)?,
+                slices => writer.write_vectored(slices)?,
+            };
+            stall.moved();
+            Ok(n)
+        });
+        encoder.queue_rest(&unsent);
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.pending().is_empty() && !self.unsent && !self.unflushed
+    }
+
+    /// Whether this may be our close code.
+    pub(crate) fn check_close(role: Role, code: CloseCode) -> Result<(), SendError> {
+        encoder::check_close(role, code)
+    }
+}

@@ -1,0 +1,190 @@
+//! What both sides of an opening handshake have in common, without a socket: the bytes to write, the
+//! deadlines, and the end. It does not know HTTP, but for the answer to a client that is late.
+//!
+//! ```text
+//! Head ── head arrived ──> Deciding ── response ──> Answering ── written ──> Lingering ──> Finished
+//!   └── refused, or late: the response that says so ──────┘
+//! ```
+//!
+//! A stage ends early, and the exchange with it, when nobody is left to answer.
+
+use std::io::{self, IoSlice};
+use std::time::{Duration, Instant};
+
+use super::Response;
+use crate::config::{Config, Millis, Role};
+use crate::encoder::{Written, write_some};
+use crate::error::{Disconnected, TimedOut};
+
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    role: Role,
+    stage: Stage,
+    /// Since when the deadline of this stage counts, once the time is known.
+    since: Option<Instant>,
+    output: Vec<u8>,
+    sent: usize,
+    /// Whether any byte of the peer's has arrived.
+    heard: bool,
+    /// Whether the peer has ended its side.
+    ended: bool,
+    /// Whether our side was ended.
+    shut: bool,
+    handshake_timeout: Millis,
+    write_timeout: Millis,
+    linger: Millis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The peer's head is awaited.
+    Head,
+    /// The application has the head. There is no deadline.
+    Deciding,
+    /// A response that opens nothing is being written.
+    Answering,
+    /// All is written: the peer has time to read it, and to end its side.
+    Lingering,
+    Finished,
+}
+
+impl Exchange {
+    pub(super) fn new(role: Role, output: Vec<u8>, config: &Config) -> Self {
+        Self {
+            role,
+            stage: Stage::Head,
+            since: None,
+            output,
+            sent: 0,
+            heard: false,
+            ended: false,
+            shut: false,
+            handshake_timeout: config.handshake_timeout,
+            write_timeout: config.write_timeout,
+            linger: config.linger,
+        }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    pub(super) fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.since = None;
+    }
+
+    /// Notes whether bytes have arrived.
+    pub(super) fn hear(&mut self, any: bool) {
+        self.heard |= any;
+    }
+
+    /// Queues the last that is said.
+    pub(super) fn answer(&mut self, response: Vec<u8>) {
+        self.output = response;
+        self.sent = 0;
+        self.enter(Stage::Answering);
+    }
+
+    /// Bytes to write next.
+    pub(crate) fn pending(&self) -> &[u8] {
+        match self.stage {
+            Stage::Finished => &[],
+            _ => self.output.get(self.sent..).unwrap_or_default(),
+        }
+    }
+
+    /// The first `n` pending bytes were written; more than there are count as all.
+    pub(crate) fn sent(&mut self, n: usize) {
+        self.sent = self.output.len().min(self.sent.saturating_add(n));
+        if self.stage != Stage::Answering {
+            return;
+        }
+        if n > 0 {
+            self.since = None;
+        }
+        if self.sent == self.output.len() {
+            self.output = Vec::new();
+            self.sent = 0;
+            // The peer needs no time to end what it has ended.
+            self.enter(if self.ended { Stage::Finished } else { Stage::Lingering });
+        }
+    }
+
+    /// Writes what is pending, until all is written or the socket takes no more.
+    pub(crate) fn write_with(
+        &mut self,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Written> {
+        while !self.pending().is_empty() {
+            match write_some(&[IoSlice::new(self.pending())], &mut write)? {
+                Some(n) => self.sent(n),
+                None => return Ok(Written::Blocked),
+            }
+        }
+        Ok(Written::All)
+    }
+
+    /// Does what is due, and says when to be called again.
+    pub(crate) fn tick(&mut self, now: Instant) -> Result<Option<Instant>, TimedOut> {
+        let timeout = Duration::from(match self.stage {
+            Stage::Head => self.handshake_timeout,
+            Stage::Answering => self.write_timeout,
+            Stage::Lingering => self.linger,
+            Stage::Deciding | Stage::Finished => return Ok(None),
+        });
+        let since = *self.since.get_or_insert(now);
+        if now.saturating_duration_since(since) < timeout {
+            return Ok(since.checked_add(timeout));
+        }
+        match self.stage {
+            Stage::Head => {
+                // RFC 9110 §15.5.9. A connection that was opened in advance asked for nothing.
+                match self.role {
+                    Role::Server if self.heard => {
+                        self.answer(Response::refusal(408, "").to_bytes());
+                    }
+                    _ => self.enter(Stage::Finished),
+                }
+                Err(TimedOut::Handshake)
+            }
+            Stage::Answering => {
+                self.enter(Stage::Finished);
+                Err(TimedOut::Write)
+            }
+            _ => {
+                self.enter(Stage::Finished);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The peer's side has ended.
+    pub(crate) fn eof(&mut self) -> Result<(), Disconnected> {
+        self.ended = true;
+        match self.stage {
+            Stage::Head => {
+                self.enter(Stage::Finished);
+                return Err(Disconnected { mid_message: self.heard });
+            }
+            Stage::Lingering => self.enter(Stage::Finished),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether our side of the stream is to be ended now.
+    pub(crate) fn wants_shutdown(&self) -> bool {
+        self.stage == Stage::Lingering && !self.shut
+    }
+
+    /// Our side of the stream was ended.
+    pub(crate) fn shut_down(&mut self) {
+        self.shut = true;
+    }
+
+    /// Whether nothing is left to be done: the socket is to be closed.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.stage == Stage::Finished
+    }
+}

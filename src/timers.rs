@@ -1,0 +1,298 @@
+//! All deadlines of an open connection: silence, the closing handshake, the linger, a stalled write.
+//!
+//! Nothing is done per byte or per write but to raise a flag; a tick tells the time. A deadline that is moved
+//! earlier, such as by a Close, is seen by the next tick.
+
+use std::time::{Duration, Instant};
+
+use crate::config::{Config, Millis};
+use crate::error::TimedOut;
+
+/// What a connection waits for, as the tick sees it. [`Connection`](crate::Connection) draws the diagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Messages go both ways.
+    Open,
+    /// Our Close is on its way, or was written at this time: the peer's is waited for.
+    Closing(Option<Instant>),
+    /// Nothing more is received; the rest of our output is being written.
+    Finishing,
+    /// Nothing more is sent either: the end of the peer's stream is waited for.
+    Lingering,
+}
+
+/// The deadlines of the receiving half.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    keepalive: Option<(Millis, Millis)>,
+    close_timeout: Millis,
+    linger: Millis,
+    heard: bool,
+    clock: Clock,
+}
+
+/// One clock is enough: silence does not count once closing has begun.
+#[derive(Debug)]
+enum Clock {
+    /// Nobody has told the time yet.
+    Unknown,
+    SilentSince(Instant),
+    PingedAt(Instant),
+    LingeringSince(Instant),
+    LingerOver,
+}
+
+/// What a tick found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Tick {
+    /// A ping is to be sent now.
+    pub(crate) ping: bool,
+    /// When to tick again.
+    pub(crate) next: Option<Instant>,
+}
+
+impl Tick {
+    fn at(next: Option<Instant>) -> Self {
+        Self { ping: false, next }
+    }
+}
+
+impl Timers {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            keepalive: config.keepalive,
+            close_timeout: config.close_timeout,
+            linger: config.linger,
+            heard: false,
+            clock: Clock::Unknown,
+        }
+    }
+
+    /// The peer sent something: any byte counts, since no pong can arrive inside a large frame.
+    #[inline]
+    pub(crate) fn heard(&mut self) {
+        self.heard = true;
+    }
+
+    /// Whether the peer has had its time to end its side.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.clock, Clock::LingerOver)
+    }
+
+    pub(crate) fn tick(&mut self, now: Instant, stage: Stage) -> Result<Tick, TimedOut> {
+        match stage {
+            Stage::Open => self.keep_alive(now),
+            // The write timeout bounds what is not written yet.
+            Stage::Closing(None) | Stage::Finishing => Ok(Tick::at(None)),
+            Stage::Closing(Some(since)) => match has_passed(since, self.close_timeout, now) {
+                true => Err(TimedOut::Close),
+                false => Ok(Tick::at(after(since, self.close_timeout))),
+            },
+            Stage::Lingering => Ok(Tick::at(self.wait_for_the_end(now))),
+        }
+    }
+
+    fn keep_alive(&mut self, now: Instant) -> Result<Tick, TimedOut> {
+        let Some((ping_after, give_up_after)) = self.keepalive else {
+            return Ok(Tick::at(None));
+        };
+        if std::mem::take(&mut self.heard) || !self.counts_silence() {
+            self.clock = Clock::SilentSince(now);
+        }
+        match self.clock {
+            Clock::SilentSince(then) if has_passed(then, ping_after, now) => {
+                self.clock = Clock::PingedAt(now);
+                Ok(Tick { ping: true, next: after(now, give_up_after) })
+            }
+            Clock::SilentSince(then) => Ok(Tick::at(after(then, ping_after))),
+            Clock::PingedAt(then) if has_passed(then, give_up_after, now) => Err(TimedOut::Silence),
+            Clock::PingedAt(then) => Ok(Tick::at(after(then, give_up_after))),
+            _ => Ok(Tick::at(None)),
+        }
+    }
+
+    fn counts_silence(&self) -> bool {
+        matches!(self.clock, Clock::SilentSince(_) | Clock::PingedAt(_))
+    }
+
+    fn wait_for_the_end(&mut self, now: Instant) -> Option<Instant> {
+        let since = match self.clock {
+            Clock::LingeringSince(since) => since,
+            Clock::LingerOver => return None,
+            _ => now,
+        };
+        if has_passed(since, self.linger, now) {
+            self.clock = Clock::LingerOver;
+            return None;
+        }
+        self.clock = Clock::LingeringSince(since);
+        after(since, self.linger)
+    }
+}
+
+/// The deadline of the sending half: how long the peer may take nothing of what waits.
+#[derive(Debug)]
+pub(crate) struct Stall {
+    timeout: Millis,
+    moved: bool,
+    since: Option<Instant>,
+}
+
+impl Stall {
+    pub(crate) fn new(timeout: Millis) -> Self {
+        Self { timeout, moved: false, since: None }
+    }
+
+    /// The peer took something.
+    #[inline]
+    pub(crate) fn moved(&mut self) {
+        self.moved = true;
+    }
+
+    /// When the peer has to have taken something, if anything waits.
+    pub(crate) fn tick(&mut self, now: Instant, waits: bool) -> Result<Option<Instant>, TimedOut> {
+        if std::mem::take(&mut self.moved) || !waits {
+            self.since = None;
+        }
+        if !waits {
+            return Ok(None);
+        }
+        let since = *self.since.get_or_insert(now);
+        match has_passed(since, self.timeout, now) {
+            true => Err(TimedOut::Write),
+            false => Ok(after(since, self.timeout)),
+        }
+    }
+}
+
+/// A clock that runs backwards passes nothing early.
+fn has_passed(since: Instant, time: Millis, now: Instant) -> bool {
+    now.saturating_duration_since(since) >= Duration::from(time)
+}
+
+fn after(since: Instant, time: Millis) -> Option<Instant> {
+    since.checked_add(time.into())
+}
+
+/// The earlier of two deadlines.
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    fn timers() -> (Timers, Instant) {
+        (Timers::new(&Config::default()), Instant::now())
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn tick(ping: bool, next: Instant) -> Result<Tick, TimedOut> {
+        Ok(Tick { ping, next: Some(next) })
+    }
+
+    // L-10
+    #[test]
+    fn silence_is_pinged_once_and_then_fatal() {
+        let (mut timers, start) = timers();
+        let mut at = |second: u32| timers.tick(start + second * SECOND, Stage::Open);
+        assert_eq!(at(0), tick(false, start + 30 * SECOND));
+        assert_eq!(at(29), tick(false, start + 30 * SECOND));
+        assert_eq!(at(30), tick(true, start + 60 * SECOND));
+        assert_eq!(at(59), tick(false, start + 60 * SECOND));
+        assert_eq!(at(60), Err(TimedOut::Silence));
+        assert_eq!(at(61), Err(TimedOut::Silence));
+    }
+
+    // L-10
+    #[test]
+    fn any_byte_breaks_the_silence() {
+        let (mut timers, start) = timers();
+        assert!(timers.tick(start, Stage::Open).is_ok());
+        assert_eq!(timers.tick(start + 30 * SECOND, Stage::Open), tick(true, start + 60 * SECOND));
+        timers.heard();
+        assert_eq!(timers.tick(start + 59 * SECOND, Stage::Open), tick(false, start + 89 * SECOND));
+    }
+
+    // RE-05: a clock that jumps back does not fire early
+    #[test]
+    fn a_clock_that_runs_backwards_does_no_harm() {
+        let (mut timers, start) = timers();
+        let later = start + 100 * SECOND;
+        assert!(timers.tick(later, Stage::Open).is_ok());
+        assert_eq!(timers.tick(start, Stage::Open), tick(false, later + 30 * SECOND));
+    }
+
+    // RE-05
+    #[test]
+    fn without_keepalive_an_open_connection_has_no_deadline() {
+        let mut timers = Timers::new(&Config::builder().no_keepalive().build().unwrap());
+        let now = Instant::now();
+        for now in [now, now + 1_000_000 * SECOND] {
+            assert_eq!(timers.tick(now, Stage::Open), Ok(Tick::at(None)));
+        }
+    }
+
+    // CL-16: the clock of closing is that of the written Close
+    #[test]
+    fn closing_counts_from_the_written_close() {
+        let (mut timers, start) = timers();
+        let late = start + 1000 * SECOND;
+        assert_eq!(timers.tick(late, Stage::Closing(None)), Ok(Tick::at(None)));
+        let closing = Stage::Closing(Some(late));
+        assert_eq!(timers.tick(late + 9 * SECOND, closing), tick(false, late + 10 * SECOND));
+        assert_eq!(timers.tick(late + 10 * SECOND, closing), Err(TimedOut::Close));
+    }
+
+    // R-142, CL-24: lingering ends, and is no error
+    #[test]
+    fn lingering_has_an_end() {
+        let (mut timers, start) = timers();
+        timers.tick(start, Stage::Open).unwrap();
+        timers.tick(start + SECOND, Stage::Finishing).unwrap();
+        let first = start + 5 * SECOND;
+        assert_eq!(timers.tick(first, Stage::Lingering), tick(false, first + 2 * SECOND));
+        let almost = first + SECOND;
+        assert_eq!(timers.tick(almost, Stage::Lingering), tick(false, first + 2 * SECOND));
+        assert!(!timers.is_over());
+        for second in [2, 3] {
+            let late = first + second * SECOND;
+            assert_eq!(timers.tick(late, Stage::Lingering), Ok(Tick::at(None)));
+            assert!(timers.is_over());
+        }
+    }
+
+    // V38, T6: the time that counts is that without any progress
+    #[test]
+    fn a_stalled_write_has_a_deadline() {
+        let start = Instant::now();
+        let mut stall = Stall::new(Config::default().write_timeout);
+        let at = |stall: &mut Stall, second: u32, waits| stall.tick(start + second * SECOND, waits);
+        let due = |second: u32| Ok(Some(start + second * SECOND));
+        assert_eq!(at(&mut stall, 0, false), Ok(None));
+        assert_eq!(at(&mut stall, 10, true), due(40));
+        assert_eq!(at(&mut stall, 39, true), due(40));
+        stall.moved();
+        assert_eq!(at(&mut stall, 40, true), due(70));
+        assert_eq!(at(&mut stall, 69, false), Ok(None));
+        assert_eq!(at(&mut stall, 80, true), due(110));
+        assert_eq!(at(&mut stall, 110, true), Err(TimedOut::Write));
+    }
+
+    #[test]
+    fn the_earlier_deadline_counts() {
+        let now = Instant::now();
+        let later = now + SECOND;
+        assert_eq!(earlier(Some(now), Some(later)), Some(now));
+        assert_eq!(earlier(Some(later), Some(now)), Some(now));
+        assert_eq!(earlier(None, Some(later)), Some(later));
+        assert_eq!(earlier(Some(later), None), Some(later));
+        assert_eq!(earlier(None, None), None);
+    }
+}
