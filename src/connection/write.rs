@@ -227,7 +227,8 @@ impl WriteHalf {
             Ok(n)
         });
         match written {
-            Ok(written) => self.unsent = written == Written::Blocked,
+            // The queue can be seen as it is.
+            Ok(_) => self.unsent = !unsent.is_empty(),
             Err(_) => self.write_failed(),
         }
         written

@@ -32,6 +32,10 @@ impl<'m> Unsent<'m> {
         Self { header: HeaderBytes::NONE, payload: &[], done: 0 }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn header(&self) -> &[u8] {
         self.header.as_ref().get(self.done..).unwrap_or_default()
     }
@@ -106,7 +110,7 @@ impl Encoder {
     ) -> io::Result<Written> {
         loop {
             // A frame that has begun is not interrupted.
-            let begun = unsent.done > 0 && unsent.len() > 0;
+            let begun = unsent.done > 0 && !unsent.is_empty();
             let queued = if begun { &[] } else { self.pending() };
             // Behind an urgent frame more waits than is pending now.
             let alone = self.is_urgent() && !queued.is_empty();

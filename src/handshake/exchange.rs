@@ -30,6 +30,8 @@ pub(crate) struct Exchange {
     ended: bool,
     /// Whether our side was ended.
     shut: bool,
+    /// Whether the writer holds bytes that it has not passed on.
+    unflushed: bool,
     handshake_timeout: Millis,
     write_timeout: Millis,
     linger: Millis,
@@ -59,6 +61,7 @@ impl Exchange {
             heard: false,
             ended: false,
             shut: false,
+            unflushed: false,
             handshake_timeout: config.handshake_timeout,
             write_timeout: config.write_timeout,
             linger: config.linger,
@@ -173,9 +176,18 @@ impl Exchange {
         Ok(())
     }
 
+    /// Says whether the writer has passed on what it took.
+    pub(crate) fn set_flushed(&mut self, flushed: bool) {
+        self.unflushed = !flushed;
+    }
+
+    pub(crate) fn is_flushed(&self) -> bool {
+        !self.unflushed
+    }
+
     /// Whether our side of the stream is to be ended now.
     pub(crate) fn wants_shutdown(&self) -> bool {
-        self.stage == Stage::Lingering && !self.shut
+        self.stage == Stage::Lingering && !self.shut && !self.unflushed
     }
 
     /// Our side of the stream was ended.

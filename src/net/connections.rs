@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::link::Failure;
-use super::receiver::{Home, Receiver};
+use super::receiver::{Home, Kept, Receiver};
 use super::sender::Sender;
 use super::transport::Transport;
 use crate::close::CloseCode;
@@ -70,7 +70,7 @@ impl<S: Transport> Connections<S> {
         Some(Permit {
             connections: Arc::clone(self),
             id: Some(table.last_id),
-            home: Home::default(),
+            home: Arc::new(Mutex::new(Kept::Awaited)),
         })
     }
 
@@ -81,7 +81,11 @@ impl<S: Transport> Connections<S> {
             return None;
         }
         table.refusals += 1;
-        Some(Permit { connections: Arc::clone(self), id: None, home: Home::default() })
+        Some(Permit {
+            connections: Arc::clone(self),
+            id: None,
+            home: Arc::new(Mutex::new(Kept::Gone)),
+        })
     }
 
     pub(super) fn count(&self) -> usize {
@@ -164,12 +168,18 @@ impl<S: Transport> Permit<S> {
         let (connections, id) = (Arc::clone(&self.connections), self.id.unwrap_or_default());
         let home = Arc::clone(&self.home);
         move |sender, receiver| {
-            receiver.set_home(home);
+            let kept = home.lock().unwrap_or_else(PoisonError::into_inner);
+            if matches!(*kept, Kept::Gone) {
+                return; // the handler has returned before: nobody counts this connection
+            }
             let mut table = connections.table();
             table.open.insert(id, sender.clone());
-            let stopping = table.stopping;
-            drop(table);
-            if stopping {
+            let (stopping, abandoned) = (table.stopping, table.abandoned);
+            drop((table, kept));
+            receiver.set_home(home);
+            if abandoned {
+                sender.link().cut_off(Failure::TimedOut(TimedOut::Close));
+            } else if stopping {
                 connections.close_one(id);
             }
         }
@@ -183,11 +193,10 @@ impl<S: Transport> Permit<S> {
     /// Ends the connection when its handler has returned: all that was fed is written, then a Close frame
     /// unless there was one; then the peer has time to end its side.
     pub(super) fn finish(&self, code: CloseCode) {
-        let receiver = self.home.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match receiver {
-            Some(mut receiver) => receiver.finish(code),
+        match self.let_go() {
+            Kept::Back(mut receiver) => receiver.finish(code),
             // The receiver lives on in another thread, which sees to the rest.
-            None => {
+            Kept::Awaited | Kept::Gone => {
                 let id = self.id.unwrap_or_default();
                 let sender = self.connections.table().open.get(&id).cloned();
                 if let Some(sender) = sender {
@@ -198,8 +207,17 @@ impl<S: Transport> Permit<S> {
     }
 }
 
+impl<S: Transport> Permit<S> {
+    /// From now on the receiver is not awaited any more.
+    fn let_go(&self) -> Kept<S> {
+        let mut kept = self.home.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *kept, Kept::Gone)
+    }
+}
+
 impl<S: Transport> Drop for Permit<S> {
     fn drop(&mut self) {
+        drop(self.let_go());
         let mut table = self.connections.table();
         match self.id {
             Some(id) => {

@@ -50,9 +50,12 @@ pub(super) fn step<S: Transport>(
             Ok(_) if !exchange.pending().is_empty() && !stream.resumes_writes() => {
                 Err(TimedOut::Write.into())
             }
-            Ok(_) => flush(stream),
+            Ok(_) => flush(stream, exchange),
             Err(error) => Err(error.into()),
         };
+    }
+    if !exchange.is_flushed() {
+        return flush(stream, exchange);
     }
     if exchange.wants_shutdown() {
         let _ = stream.shutdown(Shutdown::Write);
@@ -69,11 +72,13 @@ pub(super) fn step<S: Transport>(
     }
 }
 
-fn flush<S: Transport>(stream: &S) -> Result<(), Error> {
+fn flush<S: Transport>(stream: &S, exchange: &mut Exchange) -> Result<(), Error> {
     match stream.flush() {
-        Err(error) if !is_timeout(&error) => Err(error.into()),
-        _ => Ok(()),
+        Ok(()) => exchange.set_flushed(true),
+        Err(error) if is_timeout(&error) => exchange.set_flushed(false),
+        Err(error) => return Err(error.into()),
     }
+    Ok(())
 }
 
 /// After the last word: writes it, and gives the client time to read it and to end its side. Closing the

@@ -17,7 +17,7 @@ use crate::config::{Config, Role};
 use crate::connection::{Progress, WriteHalf};
 use crate::control::Replies;
 use crate::encoder::{Unsent, Written};
-use crate::error::{Error, SendError, TimedOut};
+use crate::error::{Disconnected, Error, SendError, TimedOut};
 use crate::prepared::Prepared;
 
 /// How long one write waits for the peer to read: the longest that the receiver is held up when it
@@ -38,6 +38,8 @@ pub(super) struct Link<S> {
 /// What went wrong with the socket, to be said by both halves.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Failure {
+    /// By one of our own, who wanted it to end.
+    Aborted,
     TimedOut(TimedOut),
     Io(io::ErrorKind),
 }
@@ -45,6 +47,7 @@ pub(super) enum Failure {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
+            Failure::Aborted => Disconnected { mid_message: false }.into(),
             Failure::TimedOut(timed_out) => timed_out.into(),
             Failure::Io(kind) => io::Error::from(kind).into(),
         }
@@ -139,8 +142,27 @@ impl<S: Transport> Link<S> {
         begin: impl FnOnce(&mut WriteHalf) -> Result<Unsent<'m>, SendError>,
     ) -> Result<(), Error> {
         self.outbox.with(&|half, taken| self.flush_posted(half, taken), |half| {
+            self.write_posts(half)?;
             let mut unsent = begin(half)?;
             self.write(half, &mut unsent, Wait::ForThePeer).map(drop)
+        })
+    }
+
+    /// Queues something small and writes it.
+    pub(super) fn send_control(
+        &self,
+        queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        self.outbox.with(&|half, taken| self.flush_posted(half, taken), |half| {
+            self.write_posts(half)?;
+            match queue(half) {
+                Err(SendError::QueueFull) => {
+                    self.write(half, &mut Unsent::nothing(), Wait::ForThePeer)?;
+                    queue(half)?;
+                }
+                other => other?,
+            }
+            self.write(half, &mut Unsent::nothing(), Wait::ForThePeer).map(drop)
         })
     }
 
@@ -151,6 +173,7 @@ impl<S: Transport> Link<S> {
         begin: impl FnOnce(&mut WriteHalf) -> Result<Unsent<'m>, SendError>,
     ) -> Result<(), Error> {
         self.outbox.with(&|half, taken| self.flush_posted(half, taken), |half| {
+            self.write_posts(half)?;
             match queue(half) {
                 Err(SendError::QueueFull) => {
                     self.write(half, &mut Unsent::nothing(), Wait::ForThePeer)?;
@@ -182,15 +205,27 @@ impl<S: Transport> Link<S> {
     /// while one of them writes, `message` is posted.
     pub(super) fn try_send(
         &self,
-        queue: impl FnOnce(&mut WriteHalf) -> Result<(), SendError>,
+        queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
         message: impl FnOnce() -> Prepared,
     ) -> Result<(), SendError> {
         let attempt = self.outbox.try_with(&|half, _| _ = self.flush_soon(half), |half| {
-            let result = queue(half);
+            if self.has_messages() {
+                self.flush_soon(half);
+                self.outbox.take(half);
+                self.flush_soon(half);
+            }
+            if self.has_messages() {
+                return None; // behind those that wait already
+            }
+            let mut result = queue(half);
+            if result == Err(SendError::QueueFull) {
+                self.flush_soon(half); // the peer may have read on
+                result = queue(half);
+            }
             self.flush_soon(half);
-            result
+            Some(result)
         });
-        if let Some(result) = attempt {
+        if let Some(Some(result)) = attempt {
             return result;
         }
         let message = message();
@@ -213,7 +248,10 @@ impl<S: Transport> Link<S> {
     pub(super) fn close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         WriteHalf::check_close(self.role, code)?;
         self.outbox.post(|posted| posted.replies.close(code, reason));
-        self.outbox.try_with(&|half, taken| self.flush_posted(half, taken), |_| {});
+        self.outbox.try_with(&|half, taken| self.flush_posted(half, taken), |half| {
+            // Messages may stand before it, for which there was no room.
+            _ = self.write_posts(half);
+        });
         Ok(())
     }
 
@@ -225,6 +263,7 @@ impl<S: Transport> Link<S> {
 
     /// Says that the connection is over, and wakes both halves.
     pub(super) fn abort(&self) {
+        self.note_failure(Failure::Aborted);
         self.outbox.post(|posted| posted.replies.end());
         self.shut_down();
     }
@@ -289,6 +328,24 @@ impl<S: Transport> Link<S> {
         let wait = if taken == Taken::Others { Wait::ForThePeer } else { Wait::No };
         // What fails here is noted, and fails the next call.
         let _ = self.write(half, &mut Unsent::nothing(), wait);
+    }
+
+    /// Writes the messages for which there was no room when the holder took the posts: they stand before
+    /// what it sends. All that is taken is written.
+    fn write_posts(&self, half: &mut WriteHalf) -> Result<(), Error> {
+        while self.has_messages() {
+            self.write(half, &mut Unsent::nothing(), Wait::ForThePeer)?;
+            let taken = self.outbox.take(half);
+            self.write(half, &mut Unsent::nothing(), Wait::ForThePeer)?;
+            if taken == Taken::Nothing {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_messages(&self) -> bool {
+        self.outbox.post(|posted| !posted.messages.is_empty())
     }
 
     /// Whether all is written.

@@ -105,7 +105,8 @@ impl<P: Posts, W: Writer<P>> Outbox<W, P> {
         self.posts().is_empty()
     }
 
-    fn take(&self, writer: &mut W) -> Taken {
+    /// Takes posts, for the holder of the writer.
+    pub(super) fn take(&self, writer: &mut W) -> Taken {
         let mut posts = self.posts();
         match posts.is_empty() {
             true => Taken::Nothing,

@@ -24,8 +24,8 @@ use crate::timers::earlier;
 /// line): that is where pings and Closes are answered, and where a peer that is gone is noticed.
 ///
 /// Dropping it closes the socket, whatever senders there are. After a Close, or a fault of the peer, the drop
-/// first waits for the peer's end of the stream, for at most the [linger](crate::ConfigBuilder::linger)
-/// time, so that the peer gets to read the last frame. Without a Close the peer sees an abrupt end: see
+/// first writes what is queued, as long as the peer takes it, and waits for the peer's end of the stream, for at
+/// most the [linger](crate::ConfigBuilder::linger) time, so that the peer gets to read the last frame. Without a Close the peer sees an abrupt end: see
 /// [`close`](Self::close).
 pub struct Receiver<S: Transport> {
     link: Arc<Link<S>>,
@@ -37,8 +37,18 @@ pub struct Receiver<S: Transport> {
     home: Option<Home<S>>,
 }
 
-/// A place for a connection whose handler has returned.
-pub(super) type Home<S> = Arc<Mutex<Option<Box<Inner<S>>>>>;
+/// Where a connection goes when its handler drops the receiver.
+pub(super) type Home<S> = Arc<Mutex<Kept<S>>>;
+
+/// What a server knows of the receiver that it has handed out.
+pub(super) enum Kept<S> {
+    /// The handler has it.
+    Awaited,
+    /// The handler has dropped it: the server ends the connection.
+    Back(Box<Inner<S>>),
+    /// The handler has returned and kept it: it is on its own.
+    Gone,
+}
 
 pub(super) struct Inner<S> {
     link: Arc<Link<S>>,
@@ -193,10 +203,14 @@ impl<S: Transport> Drop for Receiver<S> {
         let Some(mut inner) = self.inner.take() else {
             return;
         };
-        match &self.home {
-            Some(home) => *home.lock().unwrap_or_else(PoisonError::into_inner) = Some(inner),
-            None => inner.close_socket(),
+        if let Some(home) = &self.home {
+            let mut kept = home.lock().unwrap_or_else(PoisonError::into_inner);
+            if matches!(*kept, Kept::Awaited) {
+                *kept = Kept::Back(inner);
+                return;
+            }
         }
+        inner.close_socket();
     }
 }
 
@@ -237,7 +251,7 @@ impl<S: Transport> Inner<S> {
     /// Writes what there is to write, looks at the deadlines, and reads, once; or notes the end.
     fn wait(&mut self, buffer: &mut Buffer) {
         let Attempt { done, progress, due } = self.link.attempt();
-        self.progress = progress.unwrap_or(self.progress);
+        self.see(progress);
         let now = Instant::now();
         let read_due = match self.read.tick(now, self.progress, &mut self.replies) {
             Ok(read_due) => read_due,
@@ -283,8 +297,8 @@ impl<S: Transport> Inner<S> {
     /// The stream is over, for a reason that may be known.
     fn end_with_the_socket(&mut self, disconnected: Disconnected) {
         self.end(match self.link.failure() {
+            None | Some(Failure::Aborted) => End::Disconnected(disconnected),
             Some(failure) => End::Failed(failure),
-            None => End::Disconnected(disconnected),
         });
     }
 
@@ -307,9 +321,18 @@ impl<S: Transport> Inner<S> {
     fn end(&mut self, end: End) {
         self.end.get_or_insert(end);
         self.reply();
-        self.link.attempt();
+        let progress = self.link.attempt().progress;
+        self.see(progress);
         if matches!(end, End::TimedOut(_) | End::Failed(_)) {
             self.link.abort();
+        }
+    }
+
+    /// Notes how far the output has come. While another thread writes, it is not at its end.
+    fn see(&mut self, progress: Option<Progress>) {
+        match progress {
+            Some(progress) => self.progress = progress,
+            None => self.progress.flushed = false,
         }
     }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::link::Link;
 use super::transport::Transport;
 use crate::close::CloseCode;
-use crate::encoder::Unsent;
 use crate::error::{Error, SendError};
 use crate::message::Message;
 use crate::prepared::Prepared;
@@ -153,7 +152,7 @@ impl<S: Transport> Sender<S> {
     ///
     /// [`SendError::TooLong`], and those of [`send`](Self::send).
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.link.send(|half| half.ping(payload).map(|()| Unsent::nothing()))
+        self.link.send_control(|half| half.ping(payload))
     }
 
     /// Starts the closing handshake: sends a Close frame with a code and a reason (RFC 6455 §7.1.2), which is

@@ -124,9 +124,9 @@ impl<L: Listener> Server<L> {
         self
     }
 
-    /// What to do with the errors that end connections, with refusals, and with failures to accept; by
-    /// default they are logged with the crate `log` (feature `log`): disconnects at debug level, others
-    /// at warn. They have been answered, and the connection has been given back, when this is called.
+    /// What to do with the errors that end connections, and with refusals; by default they are logged with the
+    /// crate `log` (feature `log`): disconnects at debug level, others at warn, as failures to accept always
+    /// are. They have been answered, and the connection has been given back, when this is called.
     #[must_use]
     pub fn on_error(mut self, log: impl Fn(&L::Address, &Error) + Send + Sync + 'static) -> Self {
         self.on_error = Arc::new(log);
@@ -304,7 +304,13 @@ impl<S: Transport> Handle<S> {
                     Some(until) => until.saturating_duration_since(Instant::now()),
                     None => Duration::MAX,
                 };
-                thread::sleep(until);
+                let woken = Instant::now().checked_add(until);
+                while woken.is_none_or(|woken| Instant::now() < woken) {
+                    if self.connections.count() == 0 {
+                        return;
+                    }
+                    thread::sleep(until.min(PAUSE));
+                }
                 if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                     return;
                 }
