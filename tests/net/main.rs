@@ -17,6 +17,7 @@ mod duplex;
 mod ends;
 mod fake;
 mod faults;
+mod halves;
 mod handover;
 mod handshake;
 mod last_words;

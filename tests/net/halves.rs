@@ -1,0 +1,128 @@
+//! The halves of a connection: whom they serve, how one call ends it, and events in two steps.
+
+use std::io::{Read, Write};
+use std::thread;
+use std::time::Duration;
+
+use sansocket::handshake::{Acceptor, Response};
+use sansocket::net::{self, Incoming, Server};
+use sansocket::{Buffer, CloseCode, Config, Connection, Event, Message, Prepared, Replies};
+
+use crate::raw::{self, CLOSE, PATIENCE, PING, REQUEST, Raw, TEXT, frame, read_head, sockets};
+
+#[test]
+fn a_connection_says_whom_it_serves() {
+    let (client, server) = sockets();
+    let address = client.local_addr().unwrap();
+    let accepting = thread::spawn(move || net::accept(server, Config::default()).unwrap());
+    let mut client = Raw::shake_hands(client);
+    let (sender, mut receiver) = accepting.join().unwrap();
+    assert_eq!(sender.stream().peer_addr().unwrap(), address);
+    assert_eq!(receiver.stream().peer_addr().unwrap(), address);
+    assert_eq!(receiver.request().unwrap().path(), "/chat");
+    client.send(TEXT, b"x");
+    assert_eq!(receiver.recv().unwrap(), Some(Message::Text("x")));
+    assert!(receiver.request().is_none(), "an idle connection keeps nothing");
+    assert!(receiver.take_request().is_none());
+    sender.feed("fed").unwrap();
+    assert_eq!(sender.queued(), 5);
+    sender.try_send("now").unwrap();
+    sender.try_send_prepared(&Prepared::new("prepared")).unwrap();
+    for text in [&b"fed"[..], b"now", b"prepared"] {
+        assert_eq!(client.read(), (TEXT, text.to_vec()));
+    }
+}
+
+// the whole goodbye in one call
+#[test]
+fn close_waits_for_the_peers_close() {
+    let (mut client, sender, receiver) = raw::open(Config::default());
+    let closing = thread::spawn(move || receiver.close(CloseCode::GOING_AWAY, "bye"));
+    assert_eq!(client.read(), (CLOSE, b"\x03\xe9bye".to_vec()));
+    client.send(TEXT, b"discarded");
+    client.send_close(1001, "");
+    client.expect_end();
+    drop(client);
+    closing.join().unwrap().unwrap();
+    assert!(sender.send("late").is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn unix_sockets_are_served() {
+    use std::os::unix::net::{UnixListener, UnixStream};
+    let path = std::env::temp_dir().join(format!("sansocket-{}", std::process::id()));
+    let listener = UnixListener::bind(&path).unwrap();
+    let server = Server::from_listener(listener, Config::default()).unwrap();
+    let handle = server.handle();
+    let running = thread::spawn(move || server.run(|_, mut receiver| Ok(receiver.drain()?)));
+    let mut client = UnixStream::connect(&path).unwrap();
+    client.write_all(REQUEST.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    drop(client);
+    assert_eq!(handle.stop(Duration::ZERO, PATIENCE), 0);
+    assert_eq!(running.join().unwrap(), 0);
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn plain_http_can_be_rejected() {
+    let (mut client, server) = sockets();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").unwrap();
+    let Incoming::Http(http) = Incoming::read(server, Config::default()).unwrap() else {
+        panic!("this is no WebSocket");
+    };
+    assert!(http.stream().peer_addr().is_ok());
+    let rejecting = thread::spawn(move || http.reject());
+    assert!(read_head(&mut client).starts_with("HTTP/1.1 426 "));
+    drop(client);
+    rejecting.join().unwrap();
+}
+
+fn input() -> Buffer {
+    let mut input = Buffer::new();
+    for (first, payload) in [(PING, &b"p"[..]), (TEXT, b"hi"), (TEXT, b"\xff")] {
+        input.extend(&frame(first, payload));
+    }
+    input
+}
+
+#[test]
+fn events_come_in_two_steps() {
+    let (mut connection, mut input) = (Connection::server(Config::default()), input());
+    let ready = connection.advance(&mut input).unwrap().unwrap();
+    assert!(!ready.is_message() && !ready.is_close());
+    assert_eq!(connection.event(ready, &input).unwrap(), Event::Ping(b"p"));
+    let ready = connection.advance(&mut input).unwrap().unwrap();
+    assert!(ready.is_message());
+    assert_eq!(connection.event(ready, &input).unwrap(), Event::Message(Message::Text("hi")));
+    let ready = connection.advance(&mut input).unwrap().unwrap();
+    assert!(connection.event(ready, &input).is_err());
+    assert_eq!(connection.pending(), b"\x8a\x01p\x88\x02\x03\xef");
+}
+
+#[test]
+fn halves_exchange_replies() {
+    let (mut read, mut write) = Connection::server(Config::default()).split();
+    let (mut input, mut replies) = (input(), Replies::new());
+    assert_eq!(read.next_event(&mut input, &mut replies).unwrap(), Some(Event::Ping(b"p")));
+    assert_eq!(format!("{replies:?}"), "Replies { pong: true, ping: false, close: false, .. }");
+    assert!(read.next_event(&mut input, &mut replies).unwrap().is_some());
+    assert!(read.next_event(&mut input, &mut replies).is_err());
+    assert!(replies.has_close());
+    write.reply(&mut replies);
+    assert!(replies.is_empty());
+    assert_eq!(write.pending(), b"\x8a\x01p\x88\x02\x03\xef");
+}
+
+#[test]
+fn a_refusal_is_written_by_the_write_loop() {
+    let mut acceptor = Acceptor::new(Config::default());
+    acceptor.respond(Response::new(404).unwrap()).unwrap();
+    let mut written = Vec::new();
+    acceptor.write_with(|slices| written.write_vectored(slices)).unwrap();
+    assert!(written.starts_with(b"HTTP/1.1 404 "));
+    assert!(acceptor.wants_shutdown());
+}
