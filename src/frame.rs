@@ -252,7 +252,7 @@ mod tests {
 
     //
     #[test]
-    fn what_is_encoded_decodes_to_the_same_at_no_earlier_byte() {
+    fn headers_round_trip_and_need_every_byte() {
         use Opcode::{Binary, Close, Continuation, Ping, Pong, Text};
         for opcode in [Continuation, Text, Binary, Close, Ping, Pong] {
             for len in LENGTHS {

@@ -158,7 +158,7 @@ mod tests {
 
     // RE-01: what waits stays where it is as long as there is room behind it, and then it moves
     #[test]
-    fn what_waits_moves_rather_than_to_grow() {
+    fn the_queue_moves_before_it_grows() {
         for (capacity, len, header) in [(100, 10, 2), (1000, 300, 4), (100_000, 70_000, 10)] {
             let sent = capacity - header - len - 3;
             for (sent, moves) in [(sent, false), (sent + 1, true)] {

@@ -303,7 +303,7 @@ mod tests {
 
     // V53, HS-01: nor after the rest has moved
     #[test]
-    fn what_was_looked_at_is_not_looked_at_again() {
+    fn bytes_of_a_head_are_scanned_once() {
         let mut input = Buffer::new();
         for byte in b"GET / HTTP/1.1\r\nHost: example.com\r\n" {
             input.extend(&[*byte]);

@@ -292,7 +292,7 @@ fn a_stop_is_no_error() {
 
 // R-142, CL-24: what a client says after the last Close is discarded, and resets nothing
 #[test]
-fn who_is_parted_with_may_answer() {
+fn a_client_may_answer_the_last_close() {
     let server = serve(Server::bind("127.0.0.1:0", Config::default()).unwrap(), |_, _| Ok(()));
     let mut client = server.open();
     client.expect_close(1000);

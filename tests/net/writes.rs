@@ -32,7 +32,7 @@ fn send_is_one_call_whatever_the_size() {
 }
 
 #[test]
-fn what_was_fed_goes_out_in_order_with_the_next_send() {
+fn fed_messages_go_out_in_order_with_the_next_send() {
     for size in SIZES {
         let fake = Fake::default();
         let (sender, _receiver) = fake.open();
