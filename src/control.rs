@@ -34,7 +34,7 @@ impl Payload {
     }
 }
 
-/// What the peer is to be told by the half that sends, at most some 270 bytes and no heap.
+/// Control frames that the half that sends is to send: at most some 270 bytes and no heap.
 ///
 /// [`ReadHalf`](crate::ReadHalf) fills it, [`WriteHalf::reply`](crate::WriteHalf::reply) empties it. An
 /// adapter that has both at hand passes it straight on; one with a lock around the `WriteHalf` keeps a

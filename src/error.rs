@@ -58,7 +58,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a handler has returned.
+    /// The error that a handler has returned.
     pub(crate) fn from_handler(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
         error.downcast::<Self>().map_or_else(Self::Handler, |error| *error)
     }

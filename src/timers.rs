@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::config::{Config, Millis};
 use crate::error::TimedOut;
 
-/// What a connection waits for, as the tick sees it. [`Connection`](crate::Connection) draws the diagram.
+/// The stage of a connection, as the tick sees it. [`Connection`](crate::Connection) draws the diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Messages go both ways.
@@ -42,7 +42,7 @@ enum Clock {
     LingerOver,
 }
 
-/// What a tick found.
+/// The outcome of a tick.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Tick {
     /// A ping is to be sent now.

@@ -255,7 +255,7 @@ fn a_line_is_read_or_refused() {
 }
 
 #[test]
-fn what_is_wrong_is_noticed() {
+fn mistakes_in_the_ledger_are_noticed() {
     let rows = ["V01", "V02"].map(String::from);
     let source = "// V01, UTF-8, T4\n#[test]\nfn good() {}\n\n// V01 to V03\n#[test]\n#[ignore]\n\
         fn bad() {}\n// V02\nfn none() {}\n// V02\n\n#[test]\nfn apart() {}";

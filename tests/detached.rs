@@ -14,7 +14,7 @@ use sansocket::{Buffer, Config, Connection, Event, Message};
 
 // FR-20: at every byte, in every kind of unfinished business
 #[test]
-fn what_is_detached_goes_on_as_if_nothing_had_happened() {
+fn detached_input_goes_on_where_it_stopped() {
     let bytes = [
         wire::client(TEXT, b"Hello"),
         wire::client(TEXT & MORE, b"frag"),
@@ -95,7 +95,7 @@ fn detaching_copies_little() {
 
 // FR-15: also of a frame that began in another buffer
 #[test]
-fn what_is_missing_is_still_known() {
+fn missing_bytes_are_known_after_detaching() {
     let mut session = Session::new();
     assert_eq!(session.events(&wire::declare(BINARY, 300)), []);
     assert_eq!(session.input.detach().space().len(), 300 + 1);
@@ -129,7 +129,7 @@ fn an_announced_length_stays_with_its_connection() {
 
 // RE-05, PR3: what nobody has looked at yet is news to its own connection, and to no other
 #[test]
-fn what_has_arrived_is_noticed_by_whom_it_is_for() {
+fn arrivals_are_noticed_by_their_own_connection() {
     const SECOND: Duration = Duration::from_secs(1);
     for resumed in [false, true] {
         let (mut one, mut other, start) = (Session::new(), Session::new(), Instant::now());
@@ -151,7 +151,7 @@ fn what_has_arrived_is_noticed_by_whom_it_is_for() {
 
 // RE-05: to wake up for nothing is no sign of life
 #[test]
-fn what_is_resumed_is_not_news() {
+fn attached_input_is_not_news() {
     const SECOND: Duration = Duration::from_secs(1);
     let (mut session, start) = (Session::new(), Instant::now());
     assert_eq!(session.events(&[TEXT]), []);

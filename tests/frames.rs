@@ -36,7 +36,7 @@ fn the_examples_of_the_rfc_are_understood() {
 
 // the same, as a server sends them
 #[test]
-fn what_the_server_sends_is_bare_and_in_its_shortest_form() {
+fn server_frames_are_unmasked_and_shortest() {
     let mut session = Session::new();
     session.connection.send("Hello").unwrap();
     session.connection.ping(b"Hello").unwrap();

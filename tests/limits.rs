@@ -202,7 +202,7 @@ fn a_message_that_does_not_fit_the_queue_is_refused_whole() {
 
 // L-07, FR-28: with its header, of 14 bytes at most, unless nothing waits before it
 #[test]
-fn what_waits_does_not_exceed_the_queue_limit_but_by_the_header_of_a_first_message() {
+fn the_queue_never_exceeds_its_limit_but_by_a_first_header() {
     for limit in [1, 20, 140, 1000, 70_000] {
         for len in [0, 1, 125, 126, 300] {
             let mut session = Session::with(|config| config.max_queue(limit));

@@ -71,7 +71,7 @@ fn all_kinds() -> Vec<Session> {
 
 // IO-02: all of it is counted, wherever it waits
 #[test]
-fn what_is_queued_is_all_that_will_be_pending() {
+fn queued_counts_all_pending_bytes() {
     assert_eq!(Session::new().connection.queued(), 0);
     let server = (2 + 2 + 3000) + (2 + 9) + 2 + (2 + 4) - 1;
     let queued: Vec<_> = all_kinds().iter().map(|session| session.connection.queued()).collect();
@@ -95,7 +95,7 @@ fn what_is_queued_is_all_that_will_be_pending() {
 
 // IO-02, IO-05: asking changes nothing
 #[test]
-fn what_is_pending_stays_so_until_it_is_sent() {
+fn pending_bytes_stay_until_they_are_sent() {
     let mut session = busy();
     for _ in 0..3 {
         let pending = session.connection.pending().to_vec();
@@ -154,7 +154,7 @@ fn memory_can_be_lent_and_given_back() {
 
 // RE-01: nothing is lost, and nothing is lent to who has
 #[test]
-fn who_has_memory_keeps_it() {
+fn a_queue_with_memory_keeps_it() {
     let mut session = Session::new();
     session.connection.send(&[1; 500]).unwrap();
     let mut spare = Vec::with_capacity(1000);

@@ -11,7 +11,7 @@ fn unsafe_code_is_forbidden() {
 
 // V59, V63: whatever a peer sends, nothing is taken for granted
 #[test]
-fn what_could_panic_is_linted() {
+fn lints_deny_panics() {
     let manifest = include_str!("../Cargo.toml").lines();
     let lints = manifest.skip_while(|line| *line != "[lints.clippy]").skip(1);
     let lints: Vec<_> = lints.take_while(|line| !line.starts_with('[')).collect();

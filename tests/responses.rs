@@ -259,7 +259,7 @@ fn headers_can_be_added() {
 
 // HS-36
 #[test]
-fn what_the_handshake_writes_cannot_be_added() {
+fn reserved_response_headers_cannot_be_added() {
     for name in [
         "Connection",
         "Content-Length",

@@ -137,7 +137,7 @@ fn a_writer_that_fails_leaves_all_of_it() {
 
 // CL-05: a pong that waits already goes first
 #[test]
-fn what_is_urgent_stays_so() {
+fn urgent_pongs_stay_ahead() {
     for prepared in [false, true] {
         let mut session = Session::new();
         session.connection.send(&[1; 2000]).unwrap();
@@ -160,7 +160,7 @@ fn what_is_urgent_stays_so() {
 
 // L-07, CL-18: refused before anything is written
 #[test]
-fn what_cannot_be_queued_is_not_written_either() {
+fn messages_beyond_the_queue_are_not_written() {
     let config = Config::builder().max_message(100).max_queue(200).build().unwrap();
     let mut connection = Connection::server(&config);
     let mut writer = Takes::new(usize::MAX);

@@ -144,7 +144,7 @@ impl ReadHalf {
         if found.is_message() {
             return Ok(Some(Ready(found)));
         }
-        // What RFC 6455 has us answer to a control frame (§5.5.1, §5.5.2).
+        // The replies that RFC 6455 asks for (§5.5.1, §5.5.2).
         match self.decoder.event(&found, input) {
             Ok(Event::Ping(payload)) => replies.pong(payload),
             Ok(Event::Close(close)) => replies.finish(close.code, close.reason),

@@ -1,4 +1,4 @@
-//! What both sides of an opening handshake have in common, without a socket: the bytes to write, the
+//! The common part of both sides of an opening handshake, without a socket: the bytes to write, the
 //! deadlines, and the end. It does not know HTTP, but for the answer to a client that is late.
 //!
 //! ```text

@@ -160,7 +160,7 @@ impl<S: Transport> Connections<S> {
 }
 
 impl<S: Transport> Permit<S> {
-    /// What a connection does when it is open.
+    /// Enters a connection that has opened into the table.
     pub(super) fn opened(&self) -> impl FnOnce(&Sender<S>, &mut Receiver<S>) + Send + 'static
     where
         S: 'static,

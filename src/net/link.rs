@@ -3,11 +3,12 @@
 //! A sender waits for its turn, and then for the peer. The receiver never waits for a sender: it posts its
 //! replies and reads on, and tries again soon.
 
+mod write;
+
 use std::io;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::outbox::{Outbox, Posts, Taken, Writer};
@@ -16,9 +17,10 @@ use crate::close::CloseCode;
 use crate::config::{Config, Role};
 use crate::connection::{Progress, WriteHalf};
 use crate::control::Replies;
-use crate::encoder::{Unsent, Written};
+use crate::encoder::Unsent;
 use crate::error::{Disconnected, Error, SendError, TimedOut};
 use crate::prepared::Prepared;
+use write::Wait;
 
 /// How long one write waits for the peer to read: the longest that the receiver is held up when it
 /// writes itself. A sender tries again until the write timeout.
@@ -35,7 +37,7 @@ pub(super) struct Link<S> {
     max_queue: usize,
 }
 
-/// What went wrong with the socket, to be said by both halves.
+/// Why the socket is of no use any more, to be said by both halves.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Failure {
     /// By one of our own, who wanted it to end.
@@ -54,7 +56,7 @@ impl From<Failure> for Error {
     }
 }
 
-/// What others want to be sent while one thread writes.
+/// Posts of other threads, for the one that writes.
 #[derive(Default)]
 struct Posted {
     replies: Replies,
@@ -87,16 +89,7 @@ impl Writer<Posted> for WriteHalf {
     }
 }
 
-/// How long the writing thread waits for a peer that does not read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wait {
-    /// Until the write timeout.
-    ForThePeer,
-    /// Not at all, but for one slice.
-    No,
-}
-
-/// What became of an attempt to write without waiting.
+/// The outcome of an attempt to write without waiting.
 pub(super) struct Attempt {
     /// All is written, or nothing can be any more.
     pub(super) done: bool,
@@ -136,12 +129,17 @@ impl<S: Transport> Link<S> {
         self.queued.load(Ordering::Relaxed)
     }
 
+    /// Waits for its turn to write.
+    fn hold<T>(&self, work: impl FnOnce(&mut WriteHalf) -> T) -> T {
+        self.outbox.with(&|half, taken| self.flush_posted(half, taken), work)
+    }
+
     /// Waits for its turn, lets `begin` put something into the output, and writes all of it.
     pub(super) fn send<'m>(
         &self,
         begin: impl FnOnce(&mut WriteHalf) -> Result<Unsent<'m>, SendError>,
     ) -> Result<(), Error> {
-        self.outbox.with(&|half, taken| self.flush_posted(half, taken), |half| {
+        self.hold(|half| {
             self.write_posts(half)?;
             let mut unsent = begin(half)?;
             self.write(half, &mut unsent, Wait::ForThePeer).map(drop)
@@ -153,17 +151,26 @@ impl<S: Transport> Link<S> {
         &self,
         queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
     ) -> Result<(), Error> {
-        self.outbox.with(&|half, taken| self.flush_posted(half, taken), |half| {
+        self.hold(|half| {
             self.write_posts(half)?;
-            match queue(half) {
-                Err(SendError::QueueFull) => {
-                    self.write(half, &mut Unsent::nothing(), Wait::ForThePeer)?;
-                    queue(half)?;
-                }
-                other => other?,
-            }
-            self.write(half, &mut Unsent::nothing(), Wait::ForThePeer).map(drop)
+            self.queue(half, &queue)??;
+            self.write_queue(half)
         })
+    }
+
+    /// Queues something, if there is no room for it when the queue is written.
+    fn queue(
+        &self,
+        half: &mut WriteHalf,
+        queue: &impl Fn(&mut WriteHalf) -> Result<(), SendError>,
+    ) -> Result<Result<(), SendError>, Error> {
+        match queue(half) {
+            Err(SendError::QueueFull) => {
+                self.write_queue(half)?;
+                Ok(queue(half))
+            }
+            result => Ok(result),
+        }
     }
 
     /// Waits for its turn and queues something; if there is no room, `begin` starts what is written instead.
@@ -172,13 +179,9 @@ impl<S: Transport> Link<S> {
         queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
         begin: impl FnOnce(&mut WriteHalf) -> Result<Unsent<'m>, SendError>,
     ) -> Result<(), Error> {
-        self.outbox.with(&|half, taken| self.flush_posted(half, taken), |half| {
+        self.hold(|half| {
             self.write_posts(half)?;
-            match queue(half) {
-                Err(SendError::QueueFull) => {
-                    self.write(half, &mut Unsent::nothing(), Wait::ForThePeer)?;
-                    queue(half)?;
-                }
+            match self.queue(half, &queue)? {
                 // It will never fit.
                 Err(SendError::MessageTooLarge { .. }) => {
                     let mut unsent = begin(half)?;
@@ -193,10 +196,10 @@ impl<S: Transport> Link<S> {
 
     /// Writes what was fed.
     pub(super) fn flush(&self) -> Result<(), Error> {
-        self.outbox.with(&|half, taken| self.flush_posted(half, taken), |half| {
+        self.hold(|half| {
             match half.has_failed() {
                 true => Err(SendError::Closed.into()), // what was queued is lost
-                false => self.write(half, &mut Unsent::nothing(), Wait::ForThePeer).map(drop),
+                false => self.write_queue(half),
             }
         })
     }
@@ -322,113 +325,6 @@ impl<S: Transport> Link<S> {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
-    /// Writes what others have posted: their messages and Closes until all is written, the receiver's
-    /// replies as far as they go, since it tries again itself.
-    fn flush_posted(&self, half: &mut WriteHalf, taken: Taken) {
-        let wait = if taken == Taken::Others { Wait::ForThePeer } else { Wait::No };
-        // What fails here is noted, and fails the next call.
-        let _ = self.write(half, &mut Unsent::nothing(), wait);
-    }
-
-    /// Writes the messages for which there was no room when the holder took the posts: they stand before
-    /// what it sends. All that is taken is written.
-    fn write_posts(&self, half: &mut WriteHalf) -> Result<(), Error> {
-        while self.has_messages() {
-            self.write(half, &mut Unsent::nothing(), Wait::ForThePeer)?;
-            let taken = self.outbox.take(half);
-            self.write(half, &mut Unsent::nothing(), Wait::ForThePeer)?;
-            if taken == Taken::Nothing {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn has_messages(&self) -> bool {
-        self.outbox.post(|posted| !posted.messages.is_empty())
-    }
-
-    /// Whether all is written.
-    fn flush_soon(&self, half: &mut WriteHalf) -> bool {
-        let written = self.write(half, &mut Unsent::nothing(), Wait::No);
-        written.is_ok_and(|written| written == Written::All)
-    }
-
-    fn write(
-        &self,
-        half: &mut WriteHalf,
-        unsent: &mut Unsent<'_>,
-        wait: Wait,
-    ) -> Result<Written, Error> {
-        loop {
-            let written = self.write_once(half, unsent);
-            self.note_queued(half);
-            match written {
-                Ok(Written::All) => {
-                    self.finish(half);
-                    return Ok(Written::All);
-                }
-                Ok(Written::Blocked) if !self.stream.resumes_writes() => {
-                    return Err(self.fail(half, Failure::TimedOut(TimedOut::Write)));
-                }
-                Ok(Written::Blocked) => {}
-                Err(error) => {
-                    self.fail(half, Failure::Io(error.kind()));
-                    return Err(error.into());
-                }
-            }
-            if let Err(timed_out) = half.tick(Instant::now()) {
-                return Err(self.fail(half, Failure::TimedOut(timed_out)));
-            }
-            if wait == Wait::No {
-                return Ok(Written::Blocked);
-            }
-        }
-    }
-
-    /// One round of the write loop, after which the transport has passed on what it took.
-    fn write_once(&self, half: &mut WriteHalf, unsent: &mut Unsent<'_>) -> io::Result<Written> {
-        let mut panics = OnPanic { link: self, armed: true };
-        let written = half.write_with(unsent, |slices| self.stream.write(slices));
-        let flushed = match written {
-            Ok(Written::All) if !half.has_failed() => self.stream.flush(),
-            _ => Ok(()),
-        };
-        panics.armed = false;
-        match flushed {
-            Ok(()) => half.set_flushed(true),
-            Err(error) if is_timeout(&error) => {
-                half.set_flushed(false);
-                return Ok(Written::Blocked);
-            }
-            Err(error) => {
-                half.write_failed();
-                return Err(error);
-            }
-        }
-        written
-    }
-
-    /// When all is written: our side may end, and the clock of a Close begins.
-    fn finish(&self, half: &mut WriteHalf) {
-        if half.wants_shutdown() {
-            let _ = self.stream.shutdown(Shutdown::Write);
-            half.shut_down();
-        }
-        if half.progress().closed {
-            let _ = half.tick(Instant::now());
-        }
-    }
-
-    /// After a failed write half a frame may be out: nothing may follow, and the receiver is woken.
-    fn fail(&self, half: &mut WriteHalf, failure: Failure) -> Error {
-        half.write_failed();
-        self.note_failure(failure);
-        self.note_queued(half);
-        self.shut_down();
-        failure.into()
-    }
-
     fn note_failure(&self, failure: Failure) {
         self.failures().get_or_insert(failure);
     }
@@ -439,21 +335,6 @@ impl<S: Transport> Link<S> {
 
     fn failures(&self) -> MutexGuard<'_, Option<Failure>> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Ends the connection for the receiver, too, if the transport panics.
-struct OnPanic<'l, S: Transport> {
-    link: &'l Link<S>,
-    armed: bool,
-}
-
-impl<S: Transport> Drop for OnPanic<'_, S> {
-    fn drop(&mut self) {
-        if self.armed && thread::panicking() {
-            self.link.note_failure(Failure::Io(io::ErrorKind::Other));
-            self.link.shut_down();
-        }
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) trait Posts: Default {
     fn is_empty(&self) -> bool;
 }
 
-/// What was taken out of the box, and has to be written.
+/// The posts that were taken out of the box, and have to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     Nothing,
@@ -26,7 +26,7 @@ pub(super) enum Taken {
     Others,
 }
 
-/// What the holder of the lock writes with.
+/// The value behind the lock, with which its holder writes.
 pub(super) trait Writer<P> {
     /// Takes what there is room for.
     fn take(&mut self, posts: &mut P) -> Taken;

@@ -40,7 +40,7 @@ pub struct Receiver<S: Transport> {
 /// Where a connection goes when its handler drops the receiver.
 pub(super) type Home<S> = Arc<Mutex<Kept<S>>>;
 
-/// What a server knows of the receiver that it has handed out.
+/// Where the receiver is that a server has handed out.
 pub(super) enum Kept<S> {
     /// The handler has it.
     Awaited,

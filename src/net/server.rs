@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::handshake::Response;
 use crate::timers::earlier;
 
-/// What a handler returns: any error will do. One that is an [`Error`] is reported as it is, others as
+/// The result of a handler: any error will do. One that is an [`Error`] is reported as it is, others as
 /// [`Error::Handler`].
 pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
@@ -124,7 +124,7 @@ impl<L: Listener> Server<L> {
         self
     }
 
-    /// What to do with the errors that end connections, and with refusals; by default they are logged with the
+    /// Sets a function for the errors that end connections, and for refusals; by default they are logged with the
     /// crate `log` (feature `log`): disconnects at debug level, others at warn, as failures to accept always
     /// are. They have been answered, and the connection has been given back, when this is called.
     #[must_use]

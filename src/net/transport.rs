@@ -1,4 +1,4 @@
-//! What is needed of a socket.
+//! The socket, as the threads need it.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -156,7 +156,7 @@ impl Transport for UnixStream {
     }
 }
 
-/// What a pointer to a transport does: pass it on.
+/// A pointer to a transport passes everything on.
 macro_rules! deref_transport {
     ($pointer:ident) => {
         impl<T: Transport + ?Sized> Transport for $pointer<T> {

@@ -128,7 +128,7 @@ fn the_request_line_is_of_visible_ascii() {
 
 // HS-11, HS-30, HS-32, V63: a server that waits for more learns nothing more
 #[test]
-fn what_cannot_become_a_request_is_refused_at_the_byte_that_shows_it() {
+fn malformed_requests_are_refused_at_their_first_wrong_byte() {
     let rows: [(&[u8], &[u8]); 25] = [
         (b"\x16", b"\x16"),
         (b"", b"\x80\x2e\x01\x00\x02"), // SSL 2

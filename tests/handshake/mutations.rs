@@ -108,7 +108,7 @@ fn told(parsed: &Result<Option<Incoming>, HandshakeError>) -> String {
 
 // HS-29, HS-30, HS-42, V53, V63, V67
 #[test]
-fn what_is_accepted_is_correct_however_it_was_damaged() {
+fn damaged_requests_are_accepted_only_if_correct() {
     let mut rng = Rng::new(0x5eed);
     let correct = with(&[
         "Origin: http://example.com",

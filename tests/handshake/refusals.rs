@@ -129,7 +129,7 @@ fn the_answer_to_another_version_names_the_one_there_is() {
 
 // R-030, V71, V73, HS-34: neither as frames nor as a request
 #[test]
-fn what_follows_a_refused_request_is_dropped() {
+fn bytes_behind_a_refused_request_are_dropped() {
     let second = with(&[]);
     for (why, first) in [
         (E::Malformed, with(&["canary"])),

@@ -125,7 +125,7 @@ fn any_other_answer_fails() {
 
 // R-075, V72: and garbage is no answer
 #[test]
-fn what_is_no_http_response_is_malformed() {
+fn malformed_responses_are_refused() {
     let offer = offer("ws://h");
     let rest = answer(&offer, &[]).split_once("\r\n").unwrap().1.to_owned();
     for line in [

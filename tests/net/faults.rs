@@ -195,7 +195,7 @@ type Way<'w> = (Vec<Read>, &'w [u8], &'w dyn Fn(&Sender<Fake>), usize);
 
 // IO-10: the receiver tries again after a moment, and does not wait for the peer to say something
 #[test]
-fn what_stalls_is_tried_again_soon() {
+fn stalled_output_is_retried_soon() {
     let silence = || Read::Fail(ErrorKind::WouldBlock);
     let feed = |sender: &Sender<Fake>| sender.feed("text").unwrap();
     let close = |sender: &Sender<Fake>| sender.close(CloseCode::NORMAL, "").unwrap();

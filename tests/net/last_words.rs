@@ -44,7 +44,7 @@ fn read_slowly(client: &mut Raw, count: usize, len: usize, code: u16) {
 
 // R-142, CL-24, IO-10: nothing of it is cut off, and the Close comes behind it
 #[test]
-fn what_a_handler_fed_is_written_before_the_close() {
+fn fed_messages_are_written_before_the_close_of_a_handler() {
     for (code, fails) in [(1000, false), (1011, true)] {
         let (address, handle, running) = serve(move |sender, _receiver| {
             for _ in 0..COUNT {
