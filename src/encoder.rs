@@ -83,9 +83,7 @@ impl Encoder {
     }
 
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        if payload.len() > MAX_CONTROL {
-            return Err(SendError::TooLong);
-        }
+        check_ping(payload)?;
         self.admit(payload.len())?;
         self.push(Opcode::Ping, payload);
         Ok(())
@@ -209,6 +207,11 @@ impl Encoder {
         let header = Header { fin: true, rsv1: false, opcode, mask: key, len: len as u64 };
         (header.encode(), key)
     }
+}
+
+/// Whether a ping can carry this (§5.5).
+fn check_ping(payload: &[u8]) -> Result<(), SendError> {
+    if payload.len() > MAX_CONTROL { Err(SendError::TooLong) } else { Ok(()) }
 }
 
 /// Whether this may stand in a Close frame of ours: 1010 is for clients (§7.4.1).

@@ -115,6 +115,15 @@ impl WriteHalf {
         self.encoder.begin_prepared(prepared)
     }
 
+    /// The same for a ping of up to 125 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLong`](SendError::TooLong) and [`Closed`](SendError::Closed).
+    pub fn begin_ping(&mut self, payload: &[u8]) -> Result<Unsent<'static>, SendError> {
+        self.encoder.begin_ping(payload)
+    }
+
     /// Queues a message but writes what it can of it now, see
     /// [`Connection::send_to`](crate::Connection::send_to).
     ///

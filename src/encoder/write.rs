@@ -2,9 +2,9 @@
 
 use std::io::{self, IoSlice};
 
-use super::Encoder;
+use super::{Encoder, check_ping};
 use crate::error::SendError;
-use crate::frame::HeaderBytes;
+use crate::frame::{HeaderBytes, Opcode};
 use crate::message::Message;
 use crate::prepared::Prepared;
 
@@ -86,6 +86,14 @@ impl Encoder {
             }
         }
         self.push(message.opcode(), payload);
+        Ok(Unsent::nothing())
+    }
+
+    /// The same for a ping.
+    pub(crate) fn begin_ping(&mut self, payload: &[u8]) -> Result<Unsent<'static>, SendError> {
+        check_ping(payload)?;
+        self.check_open()?;
+        self.push(Opcode::Ping, payload);
         Ok(Unsent::nothing())
     }
 

@@ -146,33 +146,6 @@ impl<S: Transport> Link<S> {
         })
     }
 
-    /// Queues something small and writes it.
-    pub(super) fn send_control(
-        &self,
-        queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
-    ) -> Result<(), Error> {
-        self.hold(|half| {
-            self.write_posts(half)?;
-            self.queue(half, &queue)??;
-            self.write_queue(half)
-        })
-    }
-
-    /// Queues something, if there is no room for it when the queue is written.
-    fn queue(
-        &self,
-        half: &mut WriteHalf,
-        queue: &impl Fn(&mut WriteHalf) -> Result<(), SendError>,
-    ) -> Result<Result<(), SendError>, Error> {
-        match queue(half) {
-            Err(SendError::QueueFull) => {
-                self.write_queue(half)?;
-                Ok(queue(half))
-            }
-            result => Ok(result),
-        }
-    }
-
     /// Waits for its turn and queues something; if there is no room, `begin` starts what is written instead.
     pub(super) fn feed<'m>(
         &self,
@@ -181,7 +154,11 @@ impl<S: Transport> Link<S> {
     ) -> Result<(), Error> {
         self.hold(|half| {
             self.write_posts(half)?;
-            match self.queue(half, &queue)? {
+            match queue(half) {
+                Err(SendError::QueueFull) => {
+                    self.write_queue(half)?;
+                    queue(half)?;
+                }
                 // It will never fit.
                 Err(SendError::MessageTooLarge { .. }) => {
                     let mut unsent = begin(half)?;

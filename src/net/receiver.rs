@@ -261,7 +261,7 @@ impl<S: Transport> Inner<S> {
             return self.reply(); // a ping is due: it is written before this waits
         }
         if self.read.is_finished(self.progress) {
-            return self.end_with_the_socket(Disconnected { mid_message: false });
+            return self.eof(None);
         }
         let longest = if done { self.longest_wait } else { WRITE_SLICE };
         let due = earlier(read_due, due).map(|due| due.saturating_duration_since(now));
@@ -271,7 +271,7 @@ impl<S: Transport> Inner<S> {
             return thread::sleep(wait);
         }
         match self.read_within(wait, buffer) {
-            Ok(0) => self.eof(),
+            Ok(0) => self.eof(None),
             Ok(_) => {}
             Err(error) if is_timeout(&error) => {
                 if buffer.is_empty() && done {
@@ -279,27 +279,19 @@ impl<S: Transport> Inner<S> {
                     self.link.release();
                 }
             }
-            Err(error) => {
-                let _ = self.read.eof(&mut self.replies);
-                let failure = Failure::Io(error.kind());
-                self.end(End::Failed(self.link.failure().unwrap_or(failure)));
-            }
+            Err(error) => self.eof(Some(Failure::Io(error.kind()))),
         }
     }
 
-    fn eof(&mut self) {
+    /// The stream is over, for a reason that may be known: a write that failed before, or this read.
+    fn eof(&mut self, read: Option<Failure>) {
         match self.read.eof(&mut self.replies) {
             Ok(()) => self.reply(),
-            Err(disconnected) => self.end_with_the_socket(disconnected),
+            Err(disconnected) => self.end(match self.link.failure().or(read) {
+                None | Some(Failure::Aborted) => End::Disconnected(disconnected),
+                Some(failure) => End::Failed(failure),
+            }),
         }
-    }
-
-    /// The stream is over, for a reason that may be known.
-    fn end_with_the_socket(&mut self, disconnected: Disconnected) {
-        self.end(match self.link.failure() {
-            None | Some(Failure::Aborted) => End::Disconnected(disconnected),
-            Some(failure) => End::Failed(failure),
-        });
     }
 
     fn read_within(&mut self, wait: Duration, buffer: &mut Buffer) -> io::Result<usize> {

@@ -152,7 +152,7 @@ impl<S: Transport> Sender<S> {
     ///
     /// [`SendError::TooLong`], and those of [`send`](Self::send).
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.link.send_control(|half| half.ping(payload))
+        self.link.send(|half| half.begin_ping(payload))
     }
 
     /// Starts the closing handshake: sends a Close frame with a code and a reason (RFC 6455 §7.1.2), which is

@@ -134,3 +134,20 @@ fn abort_releases_senders_and_the_receiver() {
 fn wait_until_blocked(client: &raw::Raw) {
     client.0.peek(&mut [0]).unwrap();
 }
+
+// CL-26: an abort in the middle of a message says so, also if the read fails for it
+#[test]
+fn an_abort_in_a_message_says_what_was_lost() {
+    use crate::fake::{Fake, Read};
+    for end in [None, Some(std::io::ErrorKind::ConnectionReset)] {
+        let cut = crate::raw::frame(crate::raw::TEXT, b"cut off")[..5].to_vec();
+        let reads = [Some(Read::Bytes(cut)), end.map(Read::Fail)];
+        let fake = Fake::new(reads.into_iter().flatten().collect(), vec![]);
+        let (sender, mut receiver) = fake.open();
+        sender.abort();
+        match receiver.recv() {
+            Err(Error::Disconnected(disconnected)) => assert!(disconnected.mid_message),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -158,6 +158,16 @@ fn stalled_output_is_tried_again_in_silence() {
     assert_eq!(fake.written(), server_frame(0x8a, b"a"));
 }
 
+// like a message, a ping is written now, whatever the limit of the queue
+#[test]
+fn a_ping_may_be_larger_than_the_queue() {
+    let fake = Fake::default();
+    let small = sansocket::Config::builder().max_queue(20).build().unwrap();
+    let (sender, _receiver) = fake.open_with(small);
+    sender.ping(&[7; 100]).unwrap();
+    assert_eq!(fake.written(), server_frame(0x89, &[7; 100]));
+}
+
 // CL-25
 #[test]
 fn long_pings_are_refused_and_long_reasons_cut() {
