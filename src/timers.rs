@@ -143,10 +143,10 @@ impl Stall {
         Self { timeout, moved: false, since: None }
     }
 
-    /// The peer took something.
+    /// The peer took `n` bytes.
     #[inline]
-    pub(crate) fn moved(&mut self) {
-        self.moved = true;
+    pub(crate) fn moved(&mut self, n: usize) {
+        self.moved |= n > 0;
     }
 
     /// When the peer has to have taken something, if anything waits.
@@ -278,7 +278,9 @@ mod tests {
         assert_eq!(at(&mut stall, 0, false), Ok(None));
         assert_eq!(at(&mut stall, 10, true), due(40));
         assert_eq!(at(&mut stall, 39, true), due(40));
-        stall.moved();
+        stall.moved(0);
+        assert_eq!(at(&mut stall, 39, true), due(40));
+        stall.moved(1);
         assert_eq!(at(&mut stall, 40, true), due(70));
         assert_eq!(at(&mut stall, 69, false), Ok(None));
         assert_eq!(at(&mut stall, 80, true), due(110));

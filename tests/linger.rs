@@ -163,3 +163,17 @@ fn a_connection_with_much_to_write_is_congested() {
     small.connection.send(&[0; 250]).unwrap();
     assert!(small.connection.is_congested());
 }
+
+// IO-07, V38: to be asked and to take nothing is no progress
+#[test]
+fn a_writer_that_takes_nothing_does_not_put_off_the_write_timeout() {
+    let (mut session, start) = (Session::new(), Instant::now());
+    let full: &mut [u8] = &mut [];
+    for second in 0..30 {
+        session.connection.send_to(&mut &mut *full, "unread").unwrap();
+        session.connection.sent(0);
+        let due = session.connection.tick(start + second * SECOND);
+        assert_eq!(due, Ok(Some(start + 30 * SECOND)));
+    }
+    assert_eq!(session.connection.tick(start + 30 * SECOND), Err(TimedOut::Write));
+}

@@ -196,9 +196,7 @@ impl WriteHalf {
     /// Says that the first `n` bytes of [`pending`](Self::pending) were written.
     #[inline]
     pub fn sent(&mut self, n: usize) {
-        if n > 0 {
-            self.stall.moved();
-        }
+        self.stall.moved(n);
         self.encoder.sent(n);
     }
 
@@ -232,7 +230,7 @@ impl WriteHalf {
         let Self { encoder, stall, .. } = self;
         let written = encoder.write_with(unsent, |slices| {
             let n = write(slices)?;
-            stall.moved();
+            stall.moved(n);
             Ok(n)
         });
         match written {
@@ -320,7 +318,7 @@ impl WriteHalf {
                 [slice] => writer.write(slice)?,
                 slices => writer.write_vectored(slices)?,
             };
-            stall.moved();
+            stall.moved(n);
             Ok(n)
         });
         encoder.queue_rest(&unsent);
