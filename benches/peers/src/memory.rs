@@ -133,7 +133,7 @@ fn cpu_time() -> i64 {
 }
 
 fn outgoing(case: &Case) -> Outgoing {
-    Outgoing { is_text: case.kind.is_text(), bytes: case.kind.payload(case.len, 0).into() }
+    Outgoing::new(case.kind.is_text(), case.kind.payload(case.len, 0))
 }
 
 fn audience(

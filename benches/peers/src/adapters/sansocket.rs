@@ -60,7 +60,7 @@ fn send(connection: &mut Connection, tape: &mut Tape, message: Message<'_>) {
 
 fn outgoing(outgoing: &Outgoing) -> Message<'_> {
     match outgoing.is_text {
-        true => Message::Text(outgoing.text()),
+        true => Message::Text(&outgoing.text),
         false => Message::Binary(&outgoing.bytes),
     }
 }
@@ -158,11 +158,12 @@ pub fn serve_feed(listener: TcpListener) -> io::Result<()> {
 type Handler = fn(
     net::Sender<std::net::TcpStream>,
     net::Receiver<std::net::TcpStream>,
-) -> Result<(), sansocket::Error>;
+) -> net::HandlerResult;
 
 fn serve(listener: TcpListener, handler: Handler) -> io::Result<()> {
     // `Server` binds for itself.
     let address = listener.local_addr()?;
     drop(listener);
-    net::Server::bind(address, config())?.max_connections(100_000).run(handler)
+    net::Server::bind(address, config())?.max_connections(100_000).run(handler);
+    Ok(())
 }

