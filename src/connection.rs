@@ -25,19 +25,19 @@ use crate::timers::earlier;
 /// It begins where the opening handshake ends (see [`handshake`](crate::handshake)). Then, until it
 /// [is finished](Self::is_finished):
 ///
-/// 1. Unless it [is congested](Self::is_congested), read from the socket into a [`Buffer`]; at its end, or
-///    when a read fails, call [`eof`](Self::eof).
-/// 2. Take events with [`next_event`](Self::next_event) until it says `None`, and answer them with
-///    [`send`](Self::send) as you like.
-/// 3. Write [`pending`](Self::pending) until it is empty, and say how much was [`sent`](Self::sent); or let
-///    [`write_with`](Self::write_with) do it.
-/// 4. If it [wants a shutdown](Self::wants_shutdown), end your side of the stream, and say so with
+/// 1. Write [`pending`](Self::pending) until it is empty, and say how much was [`sent`](Self::sent); or let
+///    [`write_with`](Self::write_with) do it. What an opening handshake left to be written comes first.
+/// 2. If it [wants a shutdown](Self::wants_shutdown), end your side of the stream, and say so with
 ///    [`shut_down`](Self::shut_down).
-/// 5. Call [`tick`](Self::tick) before you wait, and again when it asked to be called.
+/// 3. Call [`tick`](Self::tick) before you wait, and again when it asked to be called.
+/// 4. Unless it [is congested](Self::is_congested), read from the socket into a [`Buffer`].
+/// 5. Take events with [`next_event`](Self::next_event), or with [`advance`](Self::advance) and
+///    [`event`](Self::event), until there are none, and answer them with [`send`](Self::send) as you like.
+///    Then, if the socket was at its end, or the read failed, call [`eof`](Self::eof).
 ///
-/// An error of `next_event`, `eof` or `tick` is the end that you report, but not that of the loop: a Close
-/// frame is to be written, and the peer to be given time to read it. When the connection is finished, close
-/// the socket.
+/// An error of `next_event`, `advance`, `event`, `eof` or `tick` is the end that you report, but not that of the
+/// loop: a Close frame is to be written, and the peer to be given time to read it. When the connection is
+/// finished, close the socket.
 ///
 /// Pings, Closes and faults of the peer are answered by themselves. A connection is at most 256
 /// bytes large, and holds no memory beyond that but for its output queue, which is given back
@@ -394,8 +394,18 @@ impl Connection {
         due
     }
 
-    /// Says that the peer's side of the stream has ended: a read returned 0 bytes, or failed. What is
-    /// pending is still to be written: the peer may have ended one side only.
+    /// Whether a [tick](Self::tick) at `now` would fail because the peer fell silent or did not answer our
+    /// Close. For loops that may not have read for a while: what it has sent in time may lie in the socket, so
+    /// read once more before the tick.
+    #[must_use]
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        self.read.is_overdue(now, self.write.progress())
+    }
+
+    /// Says that the peer's side of the stream has ended: a read returned 0 bytes, or failed. Take all
+    /// [events](Self::next_event) that were read before it first: those that still lie in the buffer are
+    /// discarded, a Close among them. What is pending is still to be written: the peer may have ended one side
+    /// only.
     ///
     /// # Errors
     ///

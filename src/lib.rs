@@ -64,10 +64,14 @@
 //! let mut input = Buffer::new();
 //! let mut end = Ok(()); // the first error is how it ended; the loop goes on to write the answer to it
 //! while !connection.is_finished() {
-//!     if !connection.is_congested() {
-//!         if input.read_from(&mut socket)? == 0 {
-//!             end = end.and(connection.eof().map_err(Into::into));
-//!         }
+//!     connection.write_with(|slices| socket.write_vectored(slices))?;
+//!     if connection.wants_shutdown() {
+//!         // socket.shutdown(Shutdown::Write)?;
+//!         connection.shut_down();
+//!     }
+//!     let _when_to_tick_again = connection.tick(Instant::now())?;
+//!     if !connection.is_congested() && input.read_from(&mut socket)? == 0 {
+//!         end = end.and(connection.eof().map_err(Into::into));
 //!     }
 //!     loop {
 //!         match connection.next_event(&mut input) {
@@ -77,12 +81,6 @@
 //!             Err(error) => break end = end.and(Err(error.into())),
 //!         }
 //!     }
-//!     connection.write_with(|slices| socket.write_vectored(slices))?;
-//!     if connection.wants_shutdown() {
-//!         // socket.shutdown(Shutdown::Write)?;
-//!         connection.shut_down();
-//!     }
-//!     let _when_to_tick_again = connection.tick(Instant::now())?;
 //! }
 //! end
 //! # }
@@ -124,32 +122,37 @@
 //! }
 //!
 //! impl<S: Read + Write> WebSocket<S> {
-//!     // Could be an `async fn`, with `.await` at the read and at the write.
+//!     // Could be an `async fn`, with `.await` at the read and at the writes.
 //!     fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
+//!         let Self { socket, connection, input } = self;
 //!         let ready = loop {
-//!             match self.connection.advance(&mut self.input)? {
-//!                 Some(ready) if ready.is_message() => break ready,
-//!                 Some(_) => {} // a ping or a Close, which is answered
-//!                 None if self.connection.is_closed() => return Ok(None),
-//!                 None => self.wait()?,
+//!             let found = connection.advance(input);
+//!             match found {
+//!                 Ok(Some(ready)) if ready.is_message() => break ready,
+//!                 Ok(Some(_)) => continue, // a ping or a Close, which is answered below
+//!                 Ok(None) | Err(_) => {}
+//!             }
+//!             write(socket, connection)?;
+//!             found?;
+//!             if connection.is_closed() {
+//!                 return Ok(None);
+//!             }
+//!             if input.read_from(socket)? == 0 {
+//!                 connection.eof()?;
 //!             }
 //!         };
-//!         match self.connection.event(ready, &self.input)? {
-//!             Event::Message(message) => Ok(Some(message)),
-//!             _ => Ok(None),
+//!         match connection.event(ready, input) {
+//!             Ok(Event::Message(message)) => Ok(Some(message)),
+//!             Ok(_) => Ok(None),
+//!             // Text that is none, for which there is a Close to be written.
+//!             Err(error) => write(socket, connection).and(Err(error.into())),
 //!         }
 //!     }
+//! }
 //!
-//!     fn wait(&mut self) -> Result<(), Error> {
-//!         while !self.connection.pending().is_empty() {
-//!             let n = self.socket.write(self.connection.pending())?;
-//!             self.connection.sent(n);
-//!         }
-//!         if self.input.read_from(&mut self.socket)? == 0 {
-//!             self.connection.eof()?;
-//!         }
-//!         Ok(())
-//!     }
+//! fn write(socket: &mut impl Write, connection: &mut Connection) -> Result<(), Error> {
+//!     connection.write_with(|slices| socket.write_vectored(slices))?;
+//!     Ok(())
 //! }
 //! # struct Socket<'a>(&'a [u8], Vec<u8>);
 //! # impl Read for Socket<'_> {
@@ -159,14 +162,27 @@
 //! #     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { self.1.write(bytes) }
 //! #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
 //! # }
-//! # let socket = Socket(b"\x89\x80\0\0\0\0\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", vec![]);
-//! # let connection = Connection::server(Config::default());
-//! # let mut socket = WebSocket { socket, connection, input: Buffer::new() };
-//! # assert_eq!(socket.recv()?, Some(Message::Text("Hello")));
-//! # assert!(socket.recv().is_err());
-//! # assert_eq!(socket.socket.1, b"\x8a\0");
+//! # let open = |bytes| WebSocket {
+//! #     socket: Socket(bytes, vec![]),
+//! #     connection: Connection::server(Config::default()),
+//! #     input: Buffer::new(),
+//! # };
+//! # let mut ping = open(b"\x89\x80\0\0\0\0\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+//! # assert_eq!(ping.recv()?, Some(Message::Text("Hello")));
+//! # assert!(ping.recv().is_err());
+//! # assert_eq!(ping.socket.1, b"\x8a\0");
+//! # let mut close = open(b"\x88\x82\0\0\0\0\x03\xe8");
+//! # assert_eq!(close.recv()?, None);
+//! # assert_eq!(close.socket.1, b"\x88\x02\x03\xe8");
+//! # for (bytes, code) in [(&b"\x81\x00"[..], 0xea), (b"\x81\x81\0\0\0\0\xff", 0xef)] {
+//! #     let mut fault = open(bytes);
+//! #     assert!(fault.recv().is_err());
+//! #     assert_eq!(fault.socket.1, [0x88, 2, 0x03, code]);
+//! # }
 //! # Ok::<(), Error>(())
 //! ```
+//!
+//! It then ticks, ends its side, and reads on until the peer ends its own, as the loop above does.
 //!
 //! [`Connection::split`] parts the two directions, for threads.
 //!

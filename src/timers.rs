@@ -28,6 +28,8 @@ pub(crate) struct Timers {
     close_timeout: Millis,
     linger: Millis,
     heard: bool,
+    /// How often the peer had drained output by the last tick.
+    drained: u16,
     clock: Clock,
 }
 
@@ -64,8 +66,15 @@ impl Timers {
             close_timeout: config.close_timeout,
             linger: config.linger,
             heard: false,
+            drained: 0,
             clock: Clock::Unknown,
         }
+    }
+
+    /// The peer has drained output so often: a sign of life, too, since no ping can overtake the frame that
+    /// is being written.
+    pub(crate) fn note_drained(&mut self, drained: u16) {
+        self.heard |= std::mem::replace(&mut self.drained, drained) != drained;
     }
 
     /// The peer sent something: any byte counts, since no pong can arrive inside a large frame.
@@ -80,21 +89,34 @@ impl Timers {
     }
 
     pub(crate) fn tick(&mut self, now: Instant, stage: Stage) -> Result<Tick, TimedOut> {
-        match stage {
+        if let Some(timed_out) = self.overdue(now, stage) {
+            return Err(timed_out);
+        }
+        Ok(match stage {
             Stage::Open => self.keep_alive(now),
             // The write timeout bounds what is not written yet.
-            Stage::Closing(None) | Stage::Finishing => Ok(Tick::at(None)),
-            Stage::Closing(Some(since)) => match has_passed(since, self.close_timeout, now) {
-                true => Err(TimedOut::Close),
-                false => Ok(Tick::at(after(since, self.close_timeout))),
-            },
-            Stage::Lingering => Ok(Tick::at(self.wait_for_the_end(now))),
+            Stage::Closing(None) | Stage::Finishing => Tick::at(None),
+            Stage::Closing(Some(since)) => Tick::at(after(since, self.close_timeout)),
+            Stage::Lingering => Tick::at(self.wait_for_the_end(now)),
+        })
+    }
+
+    /// What a tick would fail with.
+    pub(crate) fn overdue(&self, now: Instant, stage: Stage) -> Option<TimedOut> {
+        match (stage, &self.clock, self.keepalive) {
+            (Stage::Closing(Some(since)), _, _) => {
+                has_passed(since, self.close_timeout, now).then_some(TimedOut::Close)
+            }
+            (Stage::Open, Clock::PingedAt(then), Some((_, give_up_after))) if !self.heard => {
+                has_passed(*then, give_up_after, now).then_some(TimedOut::Silence)
+            }
+            _ => None,
         }
     }
 
-    fn keep_alive(&mut self, now: Instant) -> Result<Tick, TimedOut> {
+    fn keep_alive(&mut self, now: Instant) -> Tick {
         let Some((ping_after, give_up_after)) = self.keepalive else {
-            return Ok(Tick::at(None));
+            return Tick::at(None);
         };
         if std::mem::take(&mut self.heard) || !self.counts_silence() {
             self.clock = Clock::SilentSince(now);
@@ -102,12 +124,11 @@ impl Timers {
         match self.clock {
             Clock::SilentSince(then) if has_passed(then, ping_after, now) => {
                 self.clock = Clock::PingedAt(now);
-                Ok(Tick { ping: true, next: after(now, give_up_after) })
+                Tick { ping: true, next: after(now, give_up_after) }
             }
-            Clock::SilentSince(then) => Ok(Tick::at(after(then, ping_after))),
-            Clock::PingedAt(then) if has_passed(then, give_up_after, now) => Err(TimedOut::Silence),
-            Clock::PingedAt(then) => Ok(Tick::at(after(then, give_up_after))),
-            _ => Ok(Tick::at(None)),
+            Clock::SilentSince(then) => Tick::at(after(then, ping_after)),
+            Clock::PingedAt(then) => Tick::at(after(then, give_up_after)),
+            _ => Tick::at(None),
         }
     }
 
@@ -135,18 +156,39 @@ impl Timers {
 pub(crate) struct Stall {
     timeout: Millis,
     moved: bool,
+    /// The socket takes no more at present.
+    blocked: bool,
+    /// How many writes went on after the socket had taken no more: the peer has read then. It wraps.
+    drained: u16,
     since: Option<Instant>,
 }
 
 impl Stall {
     pub(crate) fn new(timeout: Millis) -> Self {
-        Self { timeout, moved: false, since: None }
+        Self { timeout, moved: false, blocked: false, drained: 0, since: None }
     }
 
     /// The peer took `n` bytes.
     #[inline]
     pub(crate) fn moved(&mut self, n: usize) {
         self.moved |= n > 0;
+        self.drained = self.drained.wrapping_add(u16::from(self.blocked && n > 0));
+    }
+
+    /// Says whether the socket takes no more at present.
+    #[inline]
+    pub(crate) fn set_blocked(&mut self, blocked: bool) {
+        self.blocked = blocked;
+    }
+
+    /// Whether the socket has taken no more.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// How often the peer has read on, to be compared with what it was before.
+    pub(crate) fn drained(&self) -> u16 {
+        self.drained
     }
 
     /// When the peer has to have taken something, if anything waits.
@@ -285,6 +327,45 @@ mod tests {
         assert_eq!(at(&mut stall, 69, false), Ok(None));
         assert_eq!(at(&mut stall, 80, true), due(110));
         assert_eq!(at(&mut stall, 110, true), Err(TimedOut::Write));
+    }
+
+    // L-10: a peer that reads what had to wait is not silent; what the socket takes at once says nothing
+    #[test]
+    fn draining_breaks_the_silence() {
+        let (mut timers, start) = timers();
+        let mut stall = Stall::new(Config::default().write_timeout);
+        let mut at = |second: u32, stall: &Stall| {
+            timers.note_drained(stall.drained());
+            timers.tick(start + second * SECOND, Stage::Open)
+        };
+        assert_eq!(at(0, &stall), tick(false, start + 30 * SECOND));
+        stall.moved(100);
+        assert_eq!(at(30, &stall), tick(true, start + 60 * SECOND));
+        stall.set_blocked(true);
+        stall.moved(1);
+        assert_eq!(at(60, &stall), tick(false, start + 90 * SECOND));
+        stall.set_blocked(false);
+        stall.moved(100);
+        assert_eq!(at(90, &stall), tick(true, start + 120 * SECOND));
+        assert_eq!(at(120, &stall), Err(TimedOut::Silence));
+    }
+
+    // CL-16, L-10: whether there is anything to be read before it is too late
+    #[test]
+    fn a_tick_fails_when_it_is_overdue() {
+        let (mut timers, start) = timers();
+        assert!(timers.tick(start, Stage::Open).is_ok());
+        assert_eq!(timers.overdue(start + 60 * SECOND, Stage::Open), None, "it was not pinged");
+        assert!(timers.tick(start + 30 * SECOND, Stage::Open).is_ok());
+        let late = start + 60 * SECOND;
+        assert_eq!(timers.overdue(late - SECOND, Stage::Open), None);
+        assert_eq!(timers.overdue(late, Stage::Open), Some(TimedOut::Silence));
+        timers.heard();
+        assert_eq!(timers.overdue(late, Stage::Open), None);
+        let closing = Stage::Closing(Some(start));
+        assert_eq!(timers.overdue(start + 9 * SECOND, closing), None);
+        assert_eq!(timers.overdue(start + 10 * SECOND, closing), Some(TimedOut::Close));
+        assert_eq!(timers.overdue(late, Stage::Finishing), None);
     }
 
     #[test]

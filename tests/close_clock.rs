@@ -7,7 +7,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::session::{Session, config};
-use sansocket::{CloseCode, Connection, TimedOut};
+use sansocket::{CloseCode, Connection, Replies, TimedOut, Unsent};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,4 +24,26 @@ fn the_tick_after_a_close_starts_its_clock() {
     assert_eq!(session.connection.tick(closed), Ok(Some(closed + 10 * SECOND)));
     assert_eq!(session.connection.tick(closed + 9 * SECOND), Ok(Some(closed + 10 * SECOND)));
     assert_eq!(session.connection.tick(closed + 10 * SECOND), Err(TimedOut::Close));
+}
+
+// CL-16: a Close that the writer holds is not written yet
+#[test]
+fn the_clock_waits_for_a_writer_that_holds_the_close() {
+    let (_, mut write) = Connection::server(config(|config| config)).split();
+    let start = Instant::now();
+    write.close(CloseCode::NORMAL, "").unwrap();
+    let all = |slices: &[std::io::IoSlice<'_>]| Ok(slices.iter().map(|slice| slice.len()).sum());
+    write.write_with(&mut Unsent::nothing(), all).unwrap();
+    write.set_flushed(false);
+    let mut read = Connection::server(config(|config| config)).split().0;
+    let mut replies = Replies::new();
+    for second in [0, 20] {
+        let now = start + second * SECOND;
+        assert_eq!(write.tick(now), Ok(Some(start + 30 * SECOND)), "the write timeout");
+        assert_eq!(read.tick(now, write.progress(), &mut replies), Ok(None));
+    }
+    write.set_flushed(true);
+    let late = start + 21 * SECOND;
+    assert_eq!(write.tick(late), Ok(None));
+    assert_eq!(read.tick(late, write.progress(), &mut replies), Ok(Some(late + 10 * SECOND)));
 }

@@ -329,3 +329,45 @@ fn a_message_breaks_the_silence_before_the_next_is_asked_for() {
     session.connection.tick(start + 30 * SECOND).unwrap();
     assert_eq!(session.connection.pending(), b"");
 }
+
+// L-10, V38: a peer that reads what waits is not silent, though it cannot be pinged meanwhile
+#[test]
+fn a_peer_that_reads_slowly_is_not_silent() {
+    let mut session = Session::new();
+    let start = Instant::now();
+    session.connection.send(&vec![7; 1_000_000]).unwrap();
+    for second in 0..190 {
+        assert!(session.connection.is_congested() || second > 140, "so it is not read from");
+        let n = session.connection.pending().len().min(5000);
+        session.connection.sent(n);
+        assert!(session.connection.tick(start + second * SECOND).is_ok(), "after {second} s");
+    }
+}
+
+// L-10: what the socket takes at once says nothing about the peer
+#[test]
+fn sending_does_not_break_the_silence() {
+    let mut session = Session::new();
+    let start = Instant::now();
+    let end = (0..100).find(|second| {
+        session.connection.send("tick").unwrap();
+        session.output();
+        session.connection.tick(start + *second * SECOND).is_err()
+    });
+    assert_eq!(end, Some(60));
+}
+
+// CL-16: what lies in the socket is to be read before it is too late
+#[test]
+fn an_overdue_connection_says_so_before_the_tick() {
+    let mut session = Session::new();
+    let start = Instant::now();
+    session.connection.tick(start).unwrap();
+    assert!(!session.connection.is_overdue(start + 60 * SECOND), "it was not pinged");
+    session.connection.close(CloseCode::NORMAL, "").unwrap();
+    session.output();
+    session.connection.tick(start).unwrap();
+    assert!(!session.connection.is_overdue(start + 9 * SECOND));
+    assert!(session.connection.is_overdue(start + 10 * SECOND));
+    assert_eq!(session.connection.tick(start + 10 * SECOND), Err(TimedOut::Close));
+}

@@ -225,6 +225,7 @@ impl ReadHalf {
         if self.is_finished(progress) {
             return Ok(None);
         }
+        self.timers.note_drained(progress.drained);
         match self.timers.tick(now, self.stage(progress)) {
             Ok(tick) => {
                 replies.ping |= tick.ping;
@@ -232,6 +233,14 @@ impl ReadHalf {
             }
             Err(timed_out) => Err(self.give_up(timed_out, replies)),
         }
+    }
+
+    /// Whether a [tick](Self::tick) at `now` would fail. An adapter that may not have read for a while, since
+    /// its user was busy, reads once more before it ticks: what the peer has sent in time may lie in the
+    /// socket.
+    #[must_use]
+    pub fn is_overdue(&self, now: Instant, progress: Progress) -> bool {
+        self.timers.overdue(now, self.stage(progress)).is_some()
     }
 
     /// Whether the socket is to be closed, see [`Connection::is_finished`](crate::Connection::is_finished).

@@ -43,11 +43,13 @@ pub struct Progress {
     pub(crate) closing: Option<Instant>,
     /// Nothing waits to be written.
     pub(crate) flushed: bool,
+    /// How often the peer has read on when output had to wait for it, to be compared with what it was.
+    pub(crate) drained: u16,
     pub(crate) failed: bool,
 }
 
 impl WriteHalf {
-    pub(super) fn new(role: Role, config: &Config, output: &[u8]) -> Self {
+    pub(crate) fn new(role: Role, config: &Config, output: &[u8]) -> Self {
         Self {
             encoder: Encoder::new(role, config, output),
             stall: Stall::new(config.write_timeout),
@@ -198,6 +200,8 @@ impl WriteHalf {
     pub fn sent(&mut self, n: usize) {
         self.stall.moved(n);
         self.encoder.sent(n);
+        // A short write: the socket takes no more.
+        self.stall.set_blocked(!self.encoder.pending().is_empty());
     }
 
     /// How many bytes wait to be written.
@@ -235,7 +239,10 @@ impl WriteHalf {
         });
         match written {
             // The queue can be seen as it is.
-            Ok(_) => self.unsent = !unsent.is_empty(),
+            Ok(written) => {
+                self.unsent = !unsent.is_empty();
+                self.stall.set_blocked(written == Written::Blocked);
+            }
             Err(_) => self.write_failed(),
         }
         written
@@ -244,7 +251,9 @@ impl WriteHalf {
     /// Says whether the writer has passed on what it took. One that has not, such as a stream of TLS
     /// records, counts as if it waited here: for the write timeout, and before our side is ended.
     pub fn set_flushed(&mut self, flushed: bool) {
-        self.unflushed = !flushed;
+        if std::mem::replace(&mut self.unflushed, !flushed) && flushed {
+            self.stall.moved(1); // what the writer held
+        }
     }
 
     /// Says that a write has failed. What waits is dropped, and nothing can be sent any more.
@@ -267,7 +276,7 @@ impl WriteHalf {
     ///
     /// [`TimedOut::Write`]: the peer takes nothing. It counts as a [failed write](Self::write_failed).
     pub fn tick(&mut self, now: Instant) -> Result<Option<Instant>, TimedOut> {
-        if self.encoder.is_close_written() {
+        if self.encoder.is_close_written() && !self.unflushed {
             self.closing.get_or_insert(now);
         }
         let waits = !self.is_flushed();
@@ -281,6 +290,7 @@ impl WriteHalf {
             closed: self.encoder.is_closed(),
             closing: self.closing,
             flushed: self.is_flushed(),
+            drained: self.stall.drained(),
             failed: self.failed,
         }
     }
@@ -312,8 +322,7 @@ impl WriteHalf {
     /// Writes what can be written now, and queues the rest of the message.
     fn pass(&mut self, writer: &mut impl Write, mut unsent: Unsent<'_>) {
         let Self { encoder, stall, .. } = self;
-        // The next write of what is pending meets the same error.
-        let _ = encoder.write_with(&mut unsent, |slices| {
+        let written = encoder.write_with(&mut unsent, |slices| {
             let n = match slices {
                 [slice] => writer.write(slice)?,
                 slices => writer.write_vectored(slices)?,
@@ -321,11 +330,33 @@ impl WriteHalf {
             stall.moved(n);
             Ok(n)
         });
+        // The next write of what is pending meets the same error.
+        self.stall.set_blocked(matches!(written, Ok(Written::Blocked)));
         encoder.queue_rest(&unsent);
     }
 
     fn is_flushed(&self) -> bool {
         self.pending().is_empty() && !self.unsent && !self.unflushed
+    }
+
+    /// Takes the messages that wait in `other`, behind its own.
+    pub(crate) fn take_from(&mut self, other: &mut Self) {
+        self.encoder.take_from(&mut other.encoder);
+    }
+
+    /// Whether the socket took no more at the last write.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.stall.is_blocked()
+    }
+
+    /// Whether messages may still be sent.
+    pub(crate) fn check_open(&self) -> Result<(), SendError> {
+        self.encoder.check_open()
+    }
+
+    /// Takes no more messages, but keeps those it has.
+    pub(crate) fn end(&mut self) {
+        self.encoder.end();
     }
 
     /// Whether this may be our close code.

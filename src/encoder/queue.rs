@@ -77,6 +77,19 @@ impl Encoder {
         }
     }
 
+    /// Takes all that waits in `other`, which are whole frames, whatever the limit; unless nothing may follow.
+    pub(crate) fn take_from(&mut self, other: &mut Self) {
+        match (self.closed, self.queue.is_empty()) {
+            (true, _) => {}
+            (false, true) => std::mem::swap(&mut self.queue, &mut other.queue),
+            (false, false) => {
+                self.make_room(other.queue.len());
+                self.queue.extend_from_slice(&other.queue);
+            }
+        }
+        other.rewind();
+    }
+
     /// Takes the memory of `spare`, if it has none of its own.
     pub(crate) fn lend(&mut self, spare: &mut Vec<u8>) {
         if self.queue.capacity() == 0 {
@@ -170,6 +183,32 @@ mod tests {
                 assert_eq!(encoder.queue.capacity(), capacity);
             }
         }
+    }
+
+    // RE-01: frames behind others, and where they begin, so that a pong finds its place
+    #[test]
+    fn frames_of_another_queue_come_last() {
+        let frames = |byte| {
+            let mut encoder = Encoder::new(Role::Server, &Config::default(), &[]);
+            encoder.push(Opcode::Binary, &[byte; 2000]);
+            encoder
+        };
+        let (mut encoder, mut first, mut second) =
+            (Encoder::new(Role::Server, &Config::default(), &[]), frames(1), frames(2));
+        encoder.take_from(&mut first);
+        encoder.sent(10);
+        encoder.take_from(&mut second);
+        assert!(first.pending().is_empty() && second.pending().is_empty());
+        assert_eq!(encoder.queued(), 2 * 2004 - 10);
+        encoder.pong(b"");
+        assert_eq!(encoder.pending().len(), 1994, "up to the boundary");
+        encoder.sent(1994);
+        assert_eq!(encoder.pending(), b"\x8a\x00");
+        encoder.sent(2);
+        assert_eq!(encoder.pending().get(..5), Some(&b"\x82\x7e\x07\xd0\x02"[..]));
+        encoder.discard();
+        encoder.take_from(&mut frames(3));
+        assert!(encoder.pending().is_empty(), "nothing follows");
     }
 
     // RE-01

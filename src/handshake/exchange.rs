@@ -176,6 +176,11 @@ impl Exchange {
         Ok(())
     }
 
+    /// The socket has failed: nothing can be said any more.
+    pub(crate) fn fail(&mut self) {
+        self.enter(Stage::Finished);
+    }
+
     /// Says whether the writer has passed on what it took.
     pub(crate) fn set_flushed(&mut self, flushed: bool) {
         self.unflushed = !flushed;

@@ -122,18 +122,18 @@ impl<S: Transport> Incoming<S> {
             let error = match acceptor.next(&mut input) {
                 Ok(Some(handshake::Incoming::Upgrade(request))) => {
                     let config = config.clone();
-                    let opened = None;
+                    let exchange = Unanswered(Some((stream, acceptor)));
                     return Ok(Self::Upgrade(Upgrade {
-                        stream,
+                        exchange,
                         input,
-                        acceptor,
                         request,
                         config,
-                        opened,
+                        opened: None,
                     }));
                 }
                 Ok(Some(handshake::Incoming::Http(head))) => {
-                    return Ok(Self::Http(HttpRequest { stream, input, acceptor, head }));
+                    let exchange = Unanswered(Some((stream, acceptor)));
+                    return Ok(Self::Http(HttpRequest { exchange, input, head }));
                 }
                 Ok(None) => match step(&stream, acceptor.exchange(), &mut input, often) {
                     Ok(()) => continue,
@@ -169,7 +169,49 @@ impl<S: Transport> fmt::Debug for Incoming<S> {
     }
 }
 
+/// A client that waits for its answer. If it is dropped without one, the answer is a 500.
+struct Unanswered<S: Transport>(Option<(S, Acceptor)>);
+
+impl<S: Transport> Unanswered<S> {
+    fn stream(&self) -> &S {
+        match &self.0 {
+            Some((stream, _)) => stream,
+            None => unreachable!("whoever takes it takes all of this"),
+        }
+    }
+
+    fn take(mut self) -> (S, Acceptor) {
+        match self.0.take() {
+            Some(taken) => taken,
+            None => unreachable!("whoever takes it takes all of this"),
+        }
+    }
+
+    /// Writes an answer that opens nothing, and closes the socket.
+    fn respond(mut self, response: Response) -> Result<(), ResponseError> {
+        if let Some((stream, acceptor)) = &mut self.0 {
+            acceptor.respond(response)?;
+            linger(stream, acceptor.exchange());
+        }
+        self.0 = None;
+        Ok(())
+    }
+}
+
+impl<S: Transport> Drop for Unanswered<S> {
+    fn drop(&mut self) {
+        if let Some((stream, mut acceptor)) = self.0.take() {
+            let response = Response::refusal(500, "the server has no answer\n");
+            if acceptor.respond(response).is_ok() {
+                linger(&stream, acceptor.exchange());
+            }
+        }
+    }
+}
+
 /// A request to open a WebSocket that was read and checked, and not yet answered. Take your time.
+///
+/// If it is dropped without an answer, as when a handler returns an error first, the client gets a 500.
 ///
 /// ```no_run
 /// use std::net::TcpStream;
@@ -191,9 +233,8 @@ impl<S: Transport> fmt::Debug for Incoming<S> {
 #[doc(alias = "WebSocketUpgrade")]
 #[doc(alias = "subprotocol")]
 pub struct Upgrade<S: Transport> {
-    stream: S,
+    exchange: Unanswered<S>,
     input: Buffer,
-    acceptor: Acceptor,
     request: Request,
     config: Config,
     /// Told of the connection once it is open.
@@ -219,10 +260,14 @@ impl<S: Transport> Upgrade<S> {
     ///
     /// # Errors
     ///
-    /// [`ResponseError::WrongKind`] if the response is a refusal, and nothing is written;
+    /// [`ResponseError::WrongKind`] if the response is a refusal, which is a bug here: the client gets a 500;
     /// [`Error::TimedOut`] or [`Error::Io`] if it cannot be written.
     pub fn accept(self, response: Response) -> Result<Halves<S>, Error> {
-        let Self { stream, input, acceptor, request, config, opened } = self;
+        let Self { exchange, input, request, config, opened } = self;
+        if !response.is_acceptance() {
+            return Err(ResponseError::WrongKind.into());
+        }
+        let (stream, acceptor) = exchange.take();
         let connection = acceptor.accept(response)?;
         let request = Some(request);
         let mut halves = open_as(Role::Server, stream, connection, input, request, &config)?;
@@ -237,16 +282,14 @@ impl<S: Transport> Upgrade<S> {
     ///
     /// # Errors
     ///
-    /// [`ResponseError::WrongKind`] if the response is an acceptance, and nothing is written.
-    pub fn reject(mut self, response: Response) -> Result<(), ResponseError> {
-        self.acceptor.respond(response)?;
-        linger(&self.stream, self.acceptor.exchange());
-        Ok(())
+    /// [`ResponseError::WrongKind`] if the response is an acceptance: the client gets a 500.
+    pub fn reject(self, response: Response) -> Result<(), ResponseError> {
+        self.exchange.respond(response)
     }
 
     /// The socket, such as for the peer's address.
     pub fn stream(&self) -> &S {
-        &self.stream
+        self.exchange.stream()
     }
 }
 
@@ -256,11 +299,11 @@ impl<S: Transport> fmt::Debug for Upgrade<S> {
     }
 }
 
-/// A plain HTTP request, of which only the head was read.
-pub struct HttpRequest<S> {
-    stream: S,
+/// A plain HTTP request, of which only the head was read. If it is dropped without an answer, the client gets a
+/// 500.
+pub struct HttpRequest<S: Transport> {
+    exchange: Unanswered<S>,
     input: Buffer,
-    acceptor: Acceptor,
     head: Head,
 }
 
@@ -272,7 +315,7 @@ impl<S: Transport> HttpRequest<S> {
 
     /// The socket, such as for the peer's address.
     pub fn stream(&self) -> &S {
-        &self.stream
+        self.exchange.stream()
     }
 
     /// The socket, without timeouts; the head; and what was read beyond it, to answer as you like.
@@ -281,9 +324,10 @@ impl<S: Transport> HttpRequest<S> {
     ///
     /// The timeouts cannot be reset.
     pub fn into_parts(self) -> io::Result<(S, Head, Buffer)> {
-        self.stream.set_read_timeout(None)?;
-        self.stream.set_write_timeout(None)?;
-        Ok((self.stream, self.head, self.input))
+        let (stream, _) = self.exchange.take();
+        stream.set_read_timeout(None)?;
+        stream.set_write_timeout(None)?;
+        Ok((stream, self.head, self.input))
     }
 
     /// Writes an answer, and closes the socket. To a HEAD request it goes without its body.
@@ -304,11 +348,9 @@ impl<S: Transport> HttpRequest<S> {
     ///
     /// # Errors
     ///
-    /// [`ResponseError::WrongKind`] if it is an acceptance, and nothing is written.
-    pub fn respond(mut self, response: Response) -> Result<(), ResponseError> {
-        self.acceptor.respond(response)?;
-        linger(&self.stream, self.acceptor.exchange());
-        Ok(())
+    /// [`ResponseError::WrongKind`] if it is an acceptance: the client gets a 500.
+    pub fn respond(self, response: Response) -> Result<(), ResponseError> {
+        self.exchange.respond(response)
     }
 
     /// Answers that only WebSockets are served here: 426, or 405 or 505 where that is the reason. Closes
@@ -317,15 +359,16 @@ impl<S: Transport> HttpRequest<S> {
         self.refuse();
     }
 
-    fn refuse(mut self) -> Error {
-        let refused = self.acceptor.reject();
-        linger(&self.stream, self.acceptor.exchange());
+    fn refuse(self) -> Error {
+        let (stream, mut acceptor) = self.exchange.take();
+        let refused = acceptor.reject();
+        linger(&stream, acceptor.exchange());
         // There is always a reason, as it was not answered before.
         refused.map_or_else(|| io::Error::from(io::ErrorKind::NotConnected).into(), Error::from)
     }
 }
 
-impl<S> fmt::Debug for HttpRequest<S> {
+impl<S: Transport> fmt::Debug for HttpRequest<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpRequest").field("head", &self.head).finish_non_exhaustive()
     }

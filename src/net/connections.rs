@@ -62,7 +62,7 @@ impl<S: Transport> Connections<S> {
     /// A permit for a connection, unless there are `limit` already.
     pub(super) fn permit(self: &Arc<Self>, limit: usize) -> Option<Permit<S>> {
         let mut table = self.table();
-        if table.permits >= limit {
+        if table.permits >= limit || table.stopping {
             return None;
         }
         table.permits += 1;
@@ -104,14 +104,16 @@ impl<S: Transport> Connections<S> {
         table.open.keys().copied().collect()
     }
 
-    /// Starts closing a connection without waiting; whether that is done.
-    pub(super) fn close_one(&self, id: u64) -> bool {
+    /// Starts closing a connection, without waiting.
+    pub(super) fn close_one(&self, id: u64) {
         let sender = self.table().open.get(&id).cloned();
-        sender.is_none_or(|sender| sender.link().try_close(CloseCode::GOING_AWAY))
+        if let Some(sender) = sender {
+            let _ = sender.close(CloseCode::GOING_AWAY, "");
+        }
     }
 
-    /// Waits until there are no connections, or until the deadline, and returns how many there are.
-    pub(super) fn wait_until_empty(&self, deadline: Option<Instant>) -> usize {
+    /// Waits until there are no connections, or until then, and returns whether there are none.
+    pub(super) fn wait_until_empty(&self, deadline: Option<Instant>) -> bool {
         let mut table = self.table();
         while table.permits > 0 {
             let Some(deadline) = deadline else {
@@ -125,7 +127,7 @@ impl<S: Transport> Connections<S> {
             let waited = self.changed.wait_timeout(table, time);
             table = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        table.permits
+        table.permits == 0
     }
 
     /// Cuts off the connections that are left.

@@ -41,6 +41,19 @@ pub(super) fn step<S: Transport>(
     input: &mut Buffer,
     longest: Duration,
 ) -> Result<(), Error> {
+    let result = try_step(stream, exchange, input, longest);
+    if matches!(result, Err(Error::Io(_))) {
+        exchange.fail();
+    }
+    result
+}
+
+fn try_step<S: Transport>(
+    stream: &S,
+    exchange: &mut Exchange,
+    input: &mut Buffer,
+    longest: Duration,
+) -> Result<(), Error> {
     let due = exchange.tick(Instant::now())?;
     if exchange.is_finished() {
         return Ok(());

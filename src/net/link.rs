@@ -1,17 +1,18 @@
 //! The two halves of a connection over one socket: whose turn it is to write, and what has failed.
 //!
-//! A sender waits for its turn, and then for the peer. The receiver never waits for a sender: it posts its
-//! replies and reads on, and tries again soon.
+//! A sender waits for its turn, and then for the peer. Who does not want to wait posts what it has to say, and
+//! the receiver its replies; if the peer does not take that at once, the waiter, a thread of its own, does the
+//! waiting.
 
 mod write;
 
 use std::io;
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::outbox::{Outbox, Posts, Taken, Writer};
+use super::outbox::{Kind, Outbox, Posts, Writer};
 use super::transport::Transport;
 use crate::close::CloseCode;
 use crate::config::{Config, Role};
@@ -19,12 +20,6 @@ use crate::connection::{Progress, WriteHalf};
 use crate::control::Replies;
 use crate::encoder::Unsent;
 use crate::error::{Disconnected, Error, SendError, TimedOut};
-use crate::prepared::Prepared;
-use write::Wait;
-
-/// How long one write waits for the peer to read: the longest that the receiver is held up when it
-/// writes itself. A sender tries again until the write timeout.
-pub(super) const WRITE_SLICE: Duration = Duration::from_millis(20);
 
 pub(super) struct Link<S> {
     stream: S,
@@ -32,18 +27,29 @@ pub(super) struct Link<S> {
     outbox: Outbox<WriteHalf, Posted>,
     /// Why nothing can be sent or received any more.
     failure: Mutex<Option<Failure>>,
-    /// How many bytes waited when the writer was last given back, and how many are posted.
+    /// What is told of the writer to those who do not hold it: how many bytes wait, whether the socket takes
+    /// no more, and how often the peer has read on.
     queued: AtomicUsize,
+    blocked: AtomicBool,
+    drained: AtomicU16,
+    soon: Duration,
+    slice: Duration,
     max_queue: usize,
 }
 
 /// Why the socket is of no use any more, to be said by both halves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Failure {
     /// By one of our own, who wanted it to end.
     Aborted,
     TimedOut(TimedOut),
-    Io(io::ErrorKind),
+    Io(Arc<io::Error>),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
 }
 
 impl From<Failure> for Error {
@@ -51,37 +57,43 @@ impl From<Failure> for Error {
         match failure {
             Failure::Aborted => Disconnected { mid_message: false }.into(),
             Failure::TimedOut(timed_out) => timed_out.into(),
-            Failure::Io(kind) => io::Error::from(kind).into(),
+            // Several are told: who looks for the system's number finds it in the source.
+            Failure::Io(error) => io::Error::new(error.kind(), error).into(),
         }
     }
 }
 
 /// Posts of other threads, for the one that writes.
-#[derive(Default)]
 struct Posted {
     replies: Replies,
-    /// Messages of those who do not wait, in their order.
-    messages: Vec<Prepared>,
+    /// Messages of those who do not wait, encoded, in their order. It has ended when a Close stands behind them.
+    messages: WriteHalf,
+}
+
+impl Posted {
+    fn merge(&mut self, replies: &mut Replies) {
+        self.replies.merge(replies);
+        if self.replies.has_close() || self.replies.end {
+            self.messages.end();
+        }
+    }
 }
 
 impl Posts for Posted {
-    fn is_empty(&self) -> bool {
-        self.replies.is_empty() && self.messages.is_empty()
+    fn kind(&self) -> Kind {
+        match (self.messages.pending().is_empty(), self.replies.is_empty()) {
+            (true, true) => Kind::Nothing,
+            (true, false) if !self.replies.has_close() => Kind::Replies,
+            _ => Kind::Others,
+        }
     }
 }
 
 impl Writer<Posted> for WriteHalf {
-    fn take(&mut self, posted: &mut Posted) -> Taken {
-        // Messages first: a Close was posted behind them. One that comes too late is dropped.
-        let full = |message: &Prepared| self.send_prepared(message) == Err(SendError::QueueFull);
-        let room = posted.messages.iter().position(full).unwrap_or(posted.messages.len());
-        posted.messages.drain(..room);
-        if !posted.messages.is_empty() {
-            return if room > 0 { Taken::Others } else { Taken::Nothing };
-        }
-        let others = room > 0 || posted.replies.has_close();
+    fn take(&mut self, posted: &mut Posted) {
+        // Messages first: a Close was posted behind them.
+        self.take_from(&mut posted.messages);
         self.reply(&mut posted.replies);
-        if others { Taken::Others } else { Taken::Replies }
     }
 
     fn poison(&mut self) {
@@ -93,8 +105,6 @@ impl Writer<Posted> for WriteHalf {
 pub(super) struct Attempt {
     /// All is written, or nothing can be any more.
     pub(super) done: bool,
-    /// How far the output has come; unknown while another thread writes.
-    pub(super) progress: Option<Progress>,
     /// When to look again.
     pub(super) due: Option<Instant>,
 }
@@ -104,19 +114,21 @@ impl<S: Transport> Link<S> {
     ///
     /// The transport has no timeouts.
     pub(super) fn new(stream: S, role: Role, half: WriteHalf, config: &Config) -> io::Result<Self> {
-        // Where a write that timed out is final, it gets all the time there is.
-        let slice = match stream.resumes_writes() {
-            true => WRITE_SLICE,
-            false => config.write_timeout.into(),
-        };
-        stream.set_write_timeout(Some(slice))?;
+        let (soon, slice) = write::timeouts(&stream, config);
+        stream.set_write_timeout(Some(soon))?;
         stream.set_nodelay(config.nodelay)?;
+        let messages = WriteHalf::new(role, config, &[]);
+        let posted = Posted { replies: Replies::new(), messages };
         Ok(Self {
             stream,
             role,
-            outbox: Outbox::new(half),
+            outbox: Outbox::new(half, posted),
             failure: Mutex::new(None),
             queued: AtomicUsize::new(0),
+            blocked: AtomicBool::new(false),
+            drained: AtomicU16::new(0),
+            soon,
+            slice,
             max_queue: config.max_queue,
         })
     }
@@ -125,126 +137,111 @@ impl<S: Transport> Link<S> {
         &self.stream
     }
 
+    /// How many bytes wait in the queue, as last seen, and in the box.
     pub(super) fn queued(&self) -> usize {
-        self.queued.load(Ordering::Relaxed)
+        let posted = self.outbox.post(|posted| posted.messages.queued());
+        self.queued.load(Ordering::Relaxed).saturating_add(posted)
     }
 
     /// Waits for its turn to write.
-    fn hold<T>(&self, work: impl FnOnce(&mut WriteHalf) -> T) -> T {
-        self.outbox.with(&|half, taken| self.flush_posted(half, taken), work)
+    fn hold<T>(self: &Arc<Self>, work: impl FnOnce(&mut WriteHalf) -> T) -> T {
+        let (result, left) = self.outbox.with(&|half| self.write_soon(half), work);
+        self.leave(left);
+        result
+    }
+
+    /// The same, unless another thread writes.
+    fn try_hold<T>(self: &Arc<Self>, work: impl FnOnce(&mut WriteHalf) -> T) -> Option<T> {
+        let (result, left) = self.outbox.try_with(&|half| self.write_soon(half), work)?;
+        self.leave(left);
+        Some(result)
     }
 
     /// Waits for its turn, lets `begin` put something into the output, and writes all of it.
     pub(super) fn send<'m>(
-        &self,
+        self: &Arc<Self>,
         begin: impl FnOnce(&mut WriteHalf) -> Result<Unsent<'m>, SendError>,
     ) -> Result<(), Error> {
         self.hold(|half| {
-            self.write_posts(half)?;
             let mut unsent = begin(half)?;
-            self.write(half, &mut unsent, Wait::ForThePeer).map(drop)
+            self.write_all(half, &mut unsent)
         })
     }
 
     /// Waits for its turn and queues something; if there is no room, `begin` starts what is written instead.
     pub(super) fn feed<'m>(
-        &self,
+        self: &Arc<Self>,
         queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
         begin: impl FnOnce(&mut WriteHalf) -> Result<Unsent<'m>, SendError>,
     ) -> Result<(), Error> {
         self.hold(|half| {
-            self.write_posts(half)?;
             match queue(half) {
                 Err(SendError::QueueFull) => {
-                    self.write_queue(half)?;
+                    self.write_all(half, &mut Unsent::nothing())?;
                     queue(half)?;
                 }
                 // It will never fit.
                 Err(SendError::MessageTooLarge { .. }) => {
                     let mut unsent = begin(half)?;
-                    self.write(half, &mut unsent, Wait::ForThePeer)?;
+                    self.write_all(half, &mut unsent)?;
                 }
                 other => other?,
             }
-            self.note_queued(half);
+            self.note(half);
             Ok(())
         })
     }
 
     /// Writes what was fed.
-    pub(super) fn flush(&self) -> Result<(), Error> {
+    pub(super) fn flush(self: &Arc<Self>) -> Result<(), Error> {
         self.hold(|half| {
             match half.has_failed() {
                 true => Err(SendError::Closed.into()), // what was queued is lost
-                false => self.write_queue(half),
+                false => self.write_all(half, &mut Unsent::nothing()),
             }
         })
     }
 
-    /// Queues something and writes what goes at once, without waiting for the peer or for other senders:
-    /// while one of them writes, `message` is posted.
+    /// Posts a message of `len` bytes, and writes it if it can be at once. It has as much room as a queue: what
+    /// waits there already counts, but for what another thread takes at this moment.
     pub(super) fn try_send(
-        &self,
+        self: &Arc<Self>,
+        len: usize,
         queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
-        message: impl FnOnce() -> Prepared,
     ) -> Result<(), SendError> {
-        let attempt = self.outbox.try_with(&|half, _| _ = self.flush_soon(half), |half| {
-            if self.has_messages() {
-                self.flush_soon(half);
-                self.outbox.take(half);
-                self.flush_soon(half);
+        let post = |posted: &mut Posted| {
+            let before = self.queued.load(Ordering::Relaxed);
+            let waiting = before.saturating_add(posted.messages.queued()).saturating_add(len);
+            match before > 0 && len <= self.max_queue && waiting > self.max_queue {
+                true => posted.messages.check_open().and(Err(SendError::QueueFull)),
+                false => queue(&mut posted.messages),
             }
-            if self.has_messages() {
-                return None; // behind those that wait already
-            }
-            let mut result = queue(half);
-            if result == Err(SendError::QueueFull) {
-                self.flush_soon(half); // the peer may have read on
-                result = queue(half);
-            }
-            self.flush_soon(half);
-            Some(result)
-        });
-        if let Some(Some(result)) = attempt {
-            return result;
+        };
+        let mut result = self.outbox.post(post);
+        if result == Err(SendError::QueueFull) {
+            self.write_posted(true); // the peer may have read on
+            result = self.outbox.post(post);
         }
-        let message = message();
-        self.outbox.post(|posted| {
-            let waiting: usize = posted.messages.iter().map(|message| message.frame().len()).sum();
-            match waiting.saturating_add(message.frame().len()) <= self.max_queue {
-                _ if posted.replies.has_close() => Err(SendError::Closed),
-                true => {
-                    posted.messages.push(message);
-                    Ok(())
-                }
-                false => Err(SendError::QueueFull),
-            }
-        })?;
-        self.outbox.try_with(&|half, _| _ = self.flush_soon(half), |_| {});
+        result?;
+        self.write_posted(false);
         Ok(())
     }
 
-    /// Starts the closing handshake. If nobody else writes, this waits for the peer as a send does.
-    pub(super) fn close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+    /// Starts the closing handshake, without waiting.
+    pub(super) fn close(self: &Arc<Self>, code: CloseCode, reason: &str) -> Result<(), SendError> {
         WriteHalf::check_close(self.role, code)?;
-        self.outbox.post(|posted| posted.replies.close(code, reason));
-        self.outbox.try_with(&|half, taken| self.flush_posted(half, taken), |half| {
-            // Messages may stand before it, for which there was no room.
-            _ = self.write_posts(half);
-        });
+        let mut replies = Replies::new();
+        replies.close(code, reason);
+        self.post(&mut replies);
         Ok(())
-    }
-
-    /// The same without waiting; whether the Close is on its way: written, or behind a send.
-    pub(super) fn try_close(&self, code: CloseCode) -> bool {
-        self.outbox.post(|posted| posted.replies.close(code, ""));
-        self.attempt().done
     }
 
     /// Says that the connection is over, and wakes both halves.
     pub(super) fn abort(&self) {
         self.note_failure(Failure::Aborted);
-        self.outbox.post(|posted| posted.replies.end());
+        let mut replies = Replies::new();
+        replies.end();
+        self.outbox.post(|posted| posted.merge(&mut replies));
         self.shut_down();
     }
 
@@ -255,45 +252,62 @@ impl<S: Transport> Link<S> {
     }
 
     /// Passes on what the receiver has to say: into the queue, so that each ping is answered while there is
-    /// room, or to the thread that writes now. The receiver writes it before it waits.
-    pub(super) fn reply(&self, replies: &mut Replies) {
-        let soon = |half: &mut WriteHalf, _| _ = self.flush_soon(half);
-        if self.outbox.try_with(&soon, |half| half.reply(replies)).is_none() {
-            self.outbox.post(|posted| posted.replies.merge(replies));
-            self.outbox.try_with(&soon, |_| {});
+    /// room, or to the thread that writes now; a Close always behind what was posted before. The receiver
+    /// writes it before it waits.
+    pub(super) fn reply(self: &Arc<Self>, replies: &mut Replies) {
+        if replies.has_close() || self.try_hold(|half| half.reply(replies)).is_none() {
+            self.post(replies);
         }
     }
 
-    /// Writes what can be written without waiting, and looks at the deadlines.
-    pub(super) fn attempt(&self) -> Attempt {
-        let soon = |half: &mut WriteHalf, _| _ = self.flush_soon(half);
-        let attempt = self.outbox.try_with(&soon, |half| {
-            self.flush_soon(half);
+    fn post(self: &Arc<Self>, replies: &mut Replies) {
+        self.outbox.post(|posted| posted.merge(replies));
+        self.write_posted(false);
+    }
+
+    /// Writes what was posted, or also what was fed, if it can be at once; else that is the waiter's.
+    fn write_posted(self: &Arc<Self>, fed: bool) {
+        match self.blocked.load(Ordering::Relaxed) {
+            true => self.leave(true),
+            false => {
+                let written = self.try_hold(|half| !fed || self.write_soon(half));
+                self.leave(written == Some(false));
+            }
+        }
+    }
+
+    /// Writes what can be written without waiting, looks at the deadlines, and brings `progress` up to date.
+    pub(super) fn attempt(self: &Arc<Self>, progress: &mut Progress) -> Attempt {
+        let attempt = self.try_hold(|half| {
+            let written = self.write_soon(half);
             let due = half.tick(Instant::now()).unwrap_or_else(|timed_out| {
                 self.fail(half, Failure::TimedOut(timed_out));
                 None
             });
-            (half.progress(), due)
+            *progress = half.progress();
+            (written, due)
         });
+        let Some((written, due)) = attempt else {
+            // While another thread writes, it is not at its end.
+            progress.flushed = false;
+            progress.drained = self.drained.load(Ordering::Relaxed);
+            return Attempt { done: false, due: None };
+        };
+        // Where a thread cannot write without waiting, the waiter does.
+        self.leave(!written && !self.stream.resumes_writes());
         // Others may have posted while this thread wrote: that may wait now.
-        let done = self.queued() == 0 && self.outbox.is_empty();
-        match attempt {
-            Some((progress, due)) => {
-                Attempt { done: done && progress.flushed, progress: Some(progress), due }
-            }
-            None => Attempt { done: false, progress: None, due: None },
-        }
+        let done = progress.flushed && self.outbox.kind() == Kind::Nothing;
+        Attempt { done, due }
     }
 
     /// Gives the memory of the queue back, if nothing is in it.
-    pub(super) fn release(&self) {
-        self.outbox.try_with(&|half, _| _ = self.flush_soon(half), |half| {
-            half.reclaim_queue(&mut Vec::new())
-        });
+    pub(super) fn release(self: &Arc<Self>) {
+        self.try_hold(|half| half.reclaim_queue(&mut Vec::new()));
+        self.outbox.post(|posted| posted.messages.reclaim_queue(&mut Vec::new()));
     }
 
     pub(super) fn failure(&self) -> Option<Failure> {
-        *self.failures()
+        self.failures().clone()
     }
 
     /// Ends both directions, also for threads that wait in them.
@@ -306,8 +320,11 @@ impl<S: Transport> Link<S> {
         self.failures().get_or_insert(failure);
     }
 
-    fn note_queued(&self, half: &WriteHalf) {
+    /// Notes what those want to know who do not hold the writer.
+    fn note(&self, half: &WriteHalf) {
         self.queued.store(half.queued(), Ordering::Relaxed);
+        self.blocked.store(half.is_blocked(), Ordering::Relaxed);
+        self.drained.store(half.progress().drained, Ordering::Relaxed);
     }
 
     fn failures(&self) -> MutexGuard<'_, Option<Failure>> {

@@ -1,35 +1,43 @@
 //! A writer that one thread at a time holds, and a box into which others post without waiting for it.
 //!
-//! Two rules keep anything posted from being forgotten. Whoever takes posts out of the box writes them before
-//! the writer is given back, whatever becomes of the holder's own work. And whoever gives the writer back looks
-//! into the box afterwards. So a post is seen by the thread that posted it, or by the one that kept it from
-//! the writer. The tests explore all interleavings with `loom`.
+//! Nothing posted is forgotten: whoever holds the writer takes all that is in the box, and whoever gives it back
+//! looks into the box afterwards. So a post is seen by the thread that posted it, or by the one that kept it
+//! from the writer. And nobody is held up by what others post: a thread that cannot write it at once
+//! [leaves](Outbox::leave) it to the waiter, a thread that waits for the peer in place of all of them. The tests
+//! explore the interleavings with `loom`.
 
 #[cfg(all(test, loom))]
+use loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
+#[cfg(all(test, loom))]
 use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(all(test, loom)))]
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
 #[cfg(not(all(test, loom)))]
 use std::sync::{Mutex, MutexGuard};
 use std::sync::{PoisonError, TryLockError};
 
+/// How often a thread that gives the writer back writes what was posted meanwhile.
+const ROUNDS: usize = if cfg!(loom) { 1 } else { 16 };
+
 /// Posts, merged into one value.
-pub(super) trait Posts: Default {
-    fn is_empty(&self) -> bool;
+pub(super) trait Posts {
+    fn kind(&self) -> Kind;
 }
 
-/// The posts that were taken out of the box, and have to be written.
+/// Whose posts there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(super) enum Kind {
     Nothing,
     /// Replies of the receiver, which tries again soon.
     Replies,
-    /// Posts of somebody who relies on the taker.
+    /// Among them those of somebody who relies on the one that takes them.
     Others,
 }
 
 /// The value behind the lock, with which its holder writes.
 pub(super) trait Writer<P> {
-    /// Takes what there is room for.
-    fn take(&mut self, posts: &mut P) -> Taken;
+    /// Takes all posts.
+    fn take(&mut self, posts: &mut P);
 
     /// The thread that held it panicked: it is to be used no more.
     fn poison(&mut self);
@@ -38,11 +46,27 @@ pub(super) trait Writer<P> {
 pub(super) struct Outbox<W, P> {
     writer: Mutex<W>,
     posts: Mutex<P>,
+    /// How many threads wait for the writer. The next of them takes what is posted.
+    next: AtomicUsize,
+    /// One of the three below.
+    waiter: AtomicU8,
 }
 
+/// There is no waiter.
+const NONE: u8 = 0;
+/// It waits for all that was left to it.
+const WAITS: u8 = 1;
+/// It is to look again: more was left to it.
+const AGAIN: u8 = 2;
+
 impl<P: Posts, W: Writer<P>> Outbox<W, P> {
-    pub(super) fn new(writer: W) -> Self {
-        Self { writer: Mutex::new(writer), posts: Mutex::new(P::default()) }
+    pub(super) fn new(writer: W, posts: P) -> Self {
+        Self {
+            writer: Mutex::new(writer),
+            posts: Mutex::new(posts),
+            next: AtomicUsize::new(0),
+            waiter: AtomicU8::new(NONE),
+        }
     }
 
     /// Adds to the posts; nobody waits for long in here. The caller then has to
@@ -51,67 +75,101 @@ impl<P: Posts, W: Writer<P>> Outbox<W, P> {
         post(&mut self.posts())
     }
 
-    /// Waits for the writer, works with it, and gives it back. `flush` writes what was taken from the box.
+    /// Waits for the writer, works with it, and gives it back. `write` writes what goes without waiting for the
+    /// peer, and says whether that was all. Returns, too, whether posts of others could not be written: they
+    /// have to be [left](Self::leave) to the waiter.
     pub(super) fn with<T>(
         &self,
-        flush: &impl Fn(&mut W, Taken),
+        write: &impl Fn(&mut W) -> bool,
         work: impl FnOnce(&mut W) -> T,
-    ) -> T {
-        let result = self.hold(self.lock(), flush, work);
-        self.hand_over(flush);
-        result
+    ) -> (T, bool) {
+        self.next.fetch_add(1, SeqCst);
+        let writer = self.lock();
+        self.next.fetch_sub(1, SeqCst);
+        self.hold(writer, write, work)
     }
 
-    /// The same, unless another thread holds the writer: that one sees to the posts when it gives it back.
+    /// The same, unless another thread holds the writer, or waits for it: that one sees to the posts.
     pub(super) fn try_with<T>(
         &self,
-        flush: &impl Fn(&mut W, Taken),
+        write: &impl Fn(&mut W) -> bool,
         work: impl FnOnce(&mut W) -> T,
-    ) -> Option<T> {
-        let result = self.hold(self.try_lock()?, flush, work);
-        self.hand_over(flush);
-        Some(result)
+    ) -> Option<(T, bool)> {
+        match self.next.load(SeqCst) {
+            0 => Some(self.hold(self.try_lock()?, write, work)),
+            _ => None,
+        }
     }
 
     fn hold<T>(
         &self,
         mut writer: MutexGuard<'_, W>,
-        flush: &impl Fn(&mut W, Taken),
+        write: &impl Fn(&mut W) -> bool,
         work: impl FnOnce(&mut W) -> T,
-    ) -> T {
+    ) -> (T, bool) {
         let taken = self.take(&mut writer);
         let result = work(&mut writer);
-        if taken != Taken::Nothing {
-            flush(&mut writer, taken);
+        let mut left = write_taken(taken, &mut *writer, write);
+        drop(writer);
+        // Others may have posted meanwhile, and gone home.
+        for round in 0..ROUNDS {
+            let is_done = match self.kind() {
+                Kind::Nothing => true,
+                Kind::Replies => round > 0,
+                Kind::Others => false,
+            };
+            if left || is_done || self.next.load(SeqCst) > 0 {
+                return (result, left);
+            }
+            let Some(mut writer) = self.try_lock() else {
+                return (result, false);
+            };
+            let taken = self.take(&mut writer);
+            left = write_taken(taken, &mut *writer, write);
         }
-        result
+        (result, left || self.kind() == Kind::Others)
     }
 
-    /// After the writer was given back: others may have posted meanwhile, and gone home.
-    fn hand_over(&self, flush: &impl Fn(&mut W, Taken)) {
-        while !self.is_empty() {
-            let Some(mut writer) = self.try_lock() else {
+    /// Leaves posts to the waiter. Whether the caller has to start it: a thread that
+    /// [waits](Self::wait).
+    pub(super) fn leave(&self) -> bool {
+        self.waiter.swap(AGAIN, SeqCst) == NONE
+    }
+
+    /// The waiter's work: calls `write_on`, which waits for a moment, until that says that the peer has taken all
+    /// there is. In between the writer is to be had.
+    pub(super) fn wait(&self, write: &impl Fn(&mut W) -> bool, write_on: impl Fn(&mut W) -> bool) {
+        loop {
+            self.waiter.store(WAITS, SeqCst);
+            loop {
+                let (written, left) = self.with(write, &write_on);
+                if written && !left {
+                    break;
+                }
+            }
+            if self.waiter.compare_exchange(WAITS, NONE, SeqCst, SeqCst).is_ok() {
                 return;
-            };
-            match self.take(&mut writer) {
-                Taken::Nothing => return, // no room at present: what is queued goes out first
-                taken => flush(&mut writer, taken),
             }
         }
     }
 
-    /// Whether nothing waits in the box.
-    pub(super) fn is_empty(&self) -> bool {
-        self.posts().is_empty()
+    /// The waiter could not be started.
+    pub(super) fn forget_waiter(&self) {
+        self.waiter.store(NONE, SeqCst);
     }
 
-    /// Takes posts, for the holder of the writer.
-    pub(super) fn take(&self, writer: &mut W) -> Taken {
+    /// What waits in the box.
+    pub(super) fn kind(&self) -> Kind {
+        self.posts().kind()
+    }
+
+    fn take(&self, writer: &mut W) -> Kind {
         let mut posts = self.posts();
-        match posts.is_empty() {
-            true => Taken::Nothing,
-            false => writer.take(&mut posts),
+        let kind = posts.kind();
+        if kind != Kind::Nothing {
+            writer.take(&mut posts);
         }
+        kind
     }
 
     fn lock(&self) -> MutexGuard<'_, W> {
@@ -129,6 +187,11 @@ impl<P: Posts, W: Writer<P>> Outbox<W, P> {
     fn posts(&self) -> MutexGuard<'_, P> {
         self.posts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes what was taken. Whether posts of others are left.
+fn write_taken<W>(taken: Kind, writer: &mut W, write: impl Fn(&mut W) -> bool) -> bool {
+    taken != Kind::Nothing && !write(writer) && taken == Kind::Others
 }
 
 fn poison<P, W: Writer<P>>(mut writer: MutexGuard<'_, W>) -> MutexGuard<'_, W> {
@@ -150,58 +213,87 @@ mod loom_tests {
         queue: Vec<u8>,
         written: Vec<u8>,
         closed: bool,
+        /// So often a write takes nothing without waiting.
+        stalls: usize,
     }
 
     impl Posts for Vec<u8> {
-        fn is_empty(&self) -> bool {
-            self.is_empty()
+        fn kind(&self) -> Kind {
+            if self.is_empty() { Kind::Nothing } else { Kind::Others }
         }
     }
+
+    type Shared = Arc<Outbox<Wire, Vec<u8>>>;
 
     const CLOSE: u8 = 0;
 
     impl Writer<Vec<u8>> for Wire {
-        fn take(&mut self, posts: &mut Vec<u8>) -> Taken {
+        fn take(&mut self, posts: &mut Vec<u8>) {
             for post in posts.drain(..) {
                 self.closed |= post == CLOSE;
                 self.queue.push(post);
             }
-            Taken::Others
         }
 
         fn poison(&mut self) {}
     }
 
-    fn flush(wire: &mut Wire, _: Taken) {
+    fn shared(stalls: usize) -> Shared {
+        Arc::new(Outbox::new(Wire { stalls, ..Wire::default() }, Vec::new()))
+    }
+
+    fn write(wire: &mut Wire) -> bool {
+        if wire.stalls > 0 && !wire.queue.is_empty() {
+            wire.stalls -= 1;
+            return false;
+        }
+        write_all(wire);
+        true
+    }
+
+    fn write_all(wire: &mut Wire) {
         let queue = std::mem::take(&mut wire.queue);
         wire.written.extend(queue);
     }
 
+    /// What was left is left to the waiter.
+    fn settle<T>(outbox: &Shared, (result, left): (T, bool)) -> T {
+        if left && outbox.leave() {
+            let outbox = Arc::clone(outbox);
+            thread::spawn(move || outbox.wait(&write, write));
+        }
+        result
+    }
+
     /// A send: two bytes that belong together, unless the connection is closed.
-    fn send(outbox: &Outbox<Wire, Vec<u8>>, message: u8) {
-        outbox.with(&flush, |wire| {
+    fn send(outbox: &Shared, message: u8) {
+        let left = outbox.with(&write, |wire| {
             if !wire.closed {
                 wire.queue.extend([message, message]);
-                flush(wire, Taken::Others);
+                write_all(wire);
             }
         });
+        settle(outbox, left);
     }
 
     /// A feed: queues and writes nothing itself.
-    fn feed(outbox: &Outbox<Wire, Vec<u8>>, message: u8) {
-        outbox.with(&flush, |wire| {
+    fn feed(outbox: &Shared, message: u8) {
+        let left = outbox.with(&write, |wire| {
             if !wire.closed {
                 wire.queue.extend([message, message]);
             }
         });
+        settle(outbox, left);
     }
 
-    fn post(outbox: &Outbox<Wire, Vec<u8>>, post: u8) {
+    fn post(outbox: &Shared, post: u8) {
         outbox.post(|posts| posts.push(post));
-        outbox.try_with(&flush, |wire| flush(wire, Taken::Others));
+        if let Some(left) = outbox.try_with(&write, |_| {}) {
+            settle(outbox, left);
+        }
     }
 
-    fn written(outbox: &Outbox<Wire, Vec<u8>>) -> Vec<u8> {
+    fn written(outbox: &Shared) -> Vec<u8> {
         outbox.writer.lock().unwrap().written.clone()
     }
 
@@ -221,8 +313,10 @@ mod loom_tests {
     // CL-04, RE-10: a Close posted beside a send that then fails, and beside a pong, is written
     #[test]
     fn loom_a_close_is_written_whatever_becomes_of_the_sends() {
-        loom::model(|| {
-            let outbox = Arc::new(Outbox::new(Wire::default()));
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(4);
+        model.check(|| {
+            let outbox = shared(0);
             let sender = {
                 let outbox = Arc::clone(&outbox);
                 thread::spawn(move || send(&outbox, 1))
@@ -247,7 +341,7 @@ mod loom_tests {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(3);
         model.check(|| {
-            let outbox = Arc::new(Outbox::new(Wire::default()));
+            let outbox = shared(0);
             let senders = [1, 2].map(|message| {
                 let outbox = Arc::clone(&outbox);
                 thread::spawn(move || match message {
@@ -265,6 +359,58 @@ mod loom_tests {
                 let times = written.iter().filter(|byte| **byte == reply).count();
                 assert_eq!(times, 1, "{written:?}");
             }
+            assert_whole(&written, &[1, 2]);
+        });
+    }
+
+    // CL-04, RE-10: nobody waits for a peer that does not read but the one waiter, and what is posted beside its
+    // end is not forgotten
+    #[test]
+    fn loom_what_is_left_to_the_waiter_is_written() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let outbox = shared(1);
+            let posters = [1, 2].map(|message| {
+                let outbox = Arc::clone(&outbox);
+                thread::spawn(move || post(&outbox, message))
+            });
+            for poster in posters {
+                poster.join().unwrap();
+            }
+            // The waiter may still be at it: it is when it does not hold the writer that all must be written.
+            while outbox.waiter.load(SeqCst) != NONE {
+                thread::yield_now();
+            }
+            let mut written = written(&outbox);
+            written.sort_unstable();
+            assert_eq!(written, [1, 2]);
+        });
+    }
+
+    // CL-04: the same beside a thread that waits for the writer, and takes the posts in place of who gave it back
+    #[test]
+    fn loom_whoever_comes_next_sees_to_the_posts() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let outbox = shared(1);
+            let sender = {
+                let outbox = Arc::clone(&outbox);
+                thread::spawn(move || feed(&outbox, 1))
+            };
+            let poster = {
+                let outbox = Arc::clone(&outbox);
+                thread::spawn(move || post(&outbox, 9))
+            };
+            feed(&outbox, 2);
+            sender.join().unwrap();
+            poster.join().unwrap();
+            while outbox.waiter.load(SeqCst) != NONE {
+                thread::yield_now();
+            }
+            let written = written(&outbox);
+            assert_eq!(written.iter().filter(|byte| **byte == 9).count(), 1, "{written:?}");
             assert_whole(&written, &[1, 2]);
         });
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::link::{Attempt, Failure, Link, WRITE_SLICE, is_timeout};
+use super::link::{Attempt, Failure, Link, is_timeout};
 use super::transport::Transport;
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
@@ -18,12 +18,20 @@ use crate::handshake::Request;
 use crate::message::{Close, Event, Message};
 use crate::timers::earlier;
 
+/// How long a read may wait. On Windows a socket that is shut down does not wake it: it has to look by itself.
+const LONGEST_READ: Duration =
+    if cfg!(windows) { Duration::from_millis(250) } else { Duration::MAX };
+
+/// How long a read takes at most while output waits.
+const WRITE_AGAIN: Duration = Duration::from_millis(20);
+
 /// Receives messages.
 ///
 /// Keep calling [`recv`](Self::recv), even if you expect nothing ([`drain`](Self::drain) does it in one
 /// line): that is where pings and Closes are answered, and where a peer that is gone is noticed.
 ///
-/// Dropping it closes the socket, whatever senders there are. After a Close, or a fault of the peer, the drop
+/// Dropping it closes the socket, whatever senders there are; in a handler of a [`Server`](super::Server), when that
+/// has returned. After a Close, or a fault of the peer, the drop
 /// first writes what is queued, as long as the peer takes it, and waits for the peer's end of the stream, for at
 /// most the [linger](crate::ConfigBuilder::linger) time, so that the peer gets to read the last frame. Without a Close the peer sees an abrupt end: see
 /// [`close`](Self::close).
@@ -58,6 +66,8 @@ pub(super) struct Inner<S> {
     progress: Progress,
     /// The longest to wait without a look at the deadlines: none that another thread starts is sooner.
     longest_wait: Duration,
+    /// What came while the user was busy was read, before a deadline that passed meanwhile is fatal.
+    late: bool,
     /// The read timeout of the socket, which is only set when it changes.
     timeout: Option<Duration>,
     request: Option<Request>,
@@ -67,7 +77,7 @@ pub(super) struct Inner<S> {
 }
 
 /// How it ended, to say the same whenever asked again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum End {
     Closed,
     Protocol(ProtocolError),
@@ -84,14 +94,15 @@ impl<S: Transport> Receiver<S> {
         request: Option<Request>,
         config: &Config,
     ) -> Self {
-        let close_timeout = Duration::from(config.close_timeout);
+        let longest = Duration::from(config.close_timeout).min(LONGEST_READ);
         let ping_after = config.keepalive.map(|(ping_after, _)| Duration::from(ping_after));
         let inner = Inner {
             link: Arc::clone(&link),
             read,
             replies: Replies::new(),
             progress: Progress::default(),
-            longest_wait: ping_after.map_or(close_timeout, |after| after.min(close_timeout)),
+            longest_wait: ping_after.map_or(longest, |after| after.min(longest)),
+            late: false,
             timeout: None,
             request,
             close: None,
@@ -218,8 +229,8 @@ impl<S: Transport> Inner<S> {
     /// The next thing the peer says; waits for it.
     fn next(&mut self, buffer: &mut Buffer) -> Result<Option<Ready>, Error> {
         loop {
-            if let Some(end) = self.end {
-                return end.into_result().map(|()| None);
+            if let Some(end) = &self.end {
+                return end.clone().into_result().map(|()| None);
             }
             match self.read.advance(buffer, &mut self.replies) {
                 Ok(Some(ready)) if ready.is_close() => self.note_close(ready, buffer)?,
@@ -250,9 +261,12 @@ impl<S: Transport> Inner<S> {
 
     /// Writes what there is to write, looks at the deadlines, and reads, once; or notes the end.
     fn wait(&mut self, buffer: &mut Buffer) {
-        let Attempt { done, progress, due } = self.link.attempt();
-        self.see(progress);
+        let Attempt { done, due } = self.link.attempt(&mut self.progress);
         let now = Instant::now();
+        if self.read.is_overdue(now, self.progress) && !std::mem::replace(&mut self.late, true) {
+            self.read_within(Duration::ZERO, buffer);
+            return;
+        }
         let read_due = match self.read.tick(now, self.progress, &mut self.replies) {
             Ok(read_due) => read_due,
             Err(timed_out) => return self.end(End::TimedOut(timed_out)),
@@ -263,24 +277,39 @@ impl<S: Transport> Inner<S> {
         if self.read.is_finished(self.progress) {
             return self.eof(None);
         }
-        let longest = if done { self.longest_wait } else { WRITE_SLICE };
+        let longest = if done { self.longest_wait } else { WRITE_AGAIN };
         let due = earlier(read_due, due).map(|due| due.saturating_duration_since(now));
-        let wait = due.map_or(longest, |due| due.min(longest));
+        let read = self.read_within(due.map_or(longest, |due| due.min(longest)), buffer);
+        if !read && done && buffer.is_empty() {
+            *buffer = Buffer::new();
+            self.link.release();
+        }
+    }
+
+    /// Reads once; whether there was anything.
+    fn read_within(&mut self, wait: Duration, buffer: &mut Buffer) -> bool {
         if self.read.has_eof() {
             // Half closed by the peer, which may still read.
-            return thread::sleep(wait);
+            thread::sleep(wait);
+            return true;
         }
-        match self.read_within(wait, buffer) {
+        match self.read_some(wait, buffer) {
             Ok(0) => self.eof(None),
             Ok(_) => {}
-            Err(error) if is_timeout(&error) => {
-                if buffer.is_empty() && done {
-                    *buffer = Buffer::new();
-                    self.link.release();
-                }
-            }
-            Err(error) => self.eof(Some(Failure::Io(error.kind()))),
+            Err(error) if is_timeout(&error) => return false,
+            Err(error) => self.eof(Some(error.into())),
         }
+        true
+    }
+
+    fn read_some(&mut self, wait: Duration, buffer: &mut Buffer) -> io::Result<usize> {
+        // A timeout of less than a millisecond might be taken for none.
+        let wait = wait.max(Duration::from_millis(1));
+        if self.timeout != Some(wait) {
+            self.link.stream().set_read_timeout(Some(wait))?;
+            self.timeout = Some(wait);
+        }
+        buffer.read_with(|space| self.link.stream().read(space))
     }
 
     /// The stream is over, for a reason that may be known: a write that failed before, or this read.
@@ -294,16 +323,6 @@ impl<S: Transport> Inner<S> {
         }
     }
 
-    fn read_within(&mut self, wait: Duration, buffer: &mut Buffer) -> io::Result<usize> {
-        // A timeout of less than a millisecond might be taken for none.
-        let wait = wait.max(Duration::from_millis(1));
-        if self.timeout != Some(wait) {
-            self.link.stream().set_read_timeout(Some(wait))?;
-            self.timeout = Some(wait);
-        }
-        buffer.read_with(|space| self.link.stream().read(space))
-    }
-
     fn fail(&mut self, error: ProtocolError) -> Error {
         self.end(End::Protocol(error));
         error.into()
@@ -311,20 +330,12 @@ impl<S: Transport> Inner<S> {
 
     /// Notes the first end, and writes what it calls for as far as that goes at once.
     fn end(&mut self, end: End) {
+        let is_fatal = matches!(end, End::TimedOut(_) | End::Failed(_));
         self.end.get_or_insert(end);
         self.reply();
-        let progress = self.link.attempt().progress;
-        self.see(progress);
-        if matches!(end, End::TimedOut(_) | End::Failed(_)) {
+        self.link.attempt(&mut self.progress);
+        if is_fatal {
             self.link.abort();
-        }
-    }
-
-    /// Notes how far the output has come. While another thread writes, it is not at its end.
-    fn see(&mut self, progress: Option<Progress>) {
-        match progress {
-            Some(progress) => self.progress = progress,
-            None => self.progress.flushed = false,
         }
     }
 

@@ -15,8 +15,10 @@ use crate::prepared::Prepared;
 ///
 /// A send waits while the peer does not read, and for other sends: a peer that takes nothing for the
 /// [write timeout](crate::ConfigBuilder::write_timeout) ends the connection, one that reads slowly can hold all
-/// senders for as long as it makes progress. [`try_send`](Self::try_send) never waits. After a write that
-/// failed the connection takes nothing more, since half a frame may be out, and the receiver fails, too.
+/// senders for as long as it makes progress. [`try_send`](Self::try_send) and [`close`](Self::close) do not wait;
+/// what they leave is written by a thread that waits in their place, for as long as it has to and not longer. After
+/// a write that failed the connection takes nothing more, since half a frame may be out, and the receiver
+/// fails, too.
 ///
 /// The socket is closed when the [`Receiver`](super::Receiver) is dropped, whatever senders there are.
 pub struct Sender<S> {
@@ -28,7 +30,7 @@ impl<S: Transport> Sender<S> {
         Self { link }
     }
 
-    pub(super) fn link(&self) -> &Link<S> {
+    pub(super) fn link(&self) -> &Arc<Link<S>> {
         &self.link
     }
 
@@ -64,11 +66,11 @@ impl<S: Transport> Sender<S> {
         self.link.feed(|half| half.send(message), |half| half.begin(message))
     }
 
-    /// Sends a message without waiting, neither for the peer nor for other senders. What the peer does not
+    /// Sends a message without waiting, neither for other senders nor for the peer, but for the few milliseconds
+    /// after which a write is given up that is the first to find the socket full. What the peer does not
     /// take at once stays in the queue, of at most [`max_queue`](crate::ConfigBuilder::max_queue) bytes, and as
-    /// much again while another thread is in the middle of a send. It goes out with the next send, or by
-    /// the receiver: within 20 ms if that sees the peer stall, and else when its read times out, after the
-    /// shorter of the close timeout and the time to a keepalive ping (10 s by default).
+    /// much again while another thread writes. It goes out as soon as the peer reads on: a thread that is started for
+    /// that waits for it, at most until the write timeout.
     ///
     /// For messages to many: whoever cannot keep up gets `QueueFull`, and holds up nobody.
     ///
@@ -95,7 +97,7 @@ impl<S: Transport> Sender<S> {
     /// [`SendError::Closed`] if the connection is closing or closed.
     pub fn try_send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         let message = message.into();
-        self.link.try_send(|half| half.send(message), || Prepared::new(message))
+        self.link.try_send(message.as_bytes().len(), |half| half.send(message))
     }
 
     /// The same for a message that was encoded before, see [`Prepared`].
@@ -104,11 +106,11 @@ impl<S: Transport> Sender<S> {
     ///
     /// Those of [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), SendError> {
-        self.link.try_send(|half| half.send_prepared(prepared), || prepared.clone())
+        self.link.try_send(prepared.payload().len(), |half| half.send_prepared(prepared))
     }
 
-    /// How many bytes wait to be written, as of the last look at them: what was fed, and what the peer did not
-    /// take. The rest of a long message that a [`send`](Self::send) is writing from where it lies does not
+    /// How many bytes wait to be written, as of the last look at them: what was fed, what was tried, and what
+    /// the peer did not take. The rest of a long message that a [`send`](Self::send) is writing from where it lies does not
     /// count.
     #[must_use]
     pub fn queued(&self) -> usize {
@@ -159,8 +161,8 @@ impl<S: Transport> Sender<S> {
     /// cut to 123 bytes at a character. A second one is not sent, and is no error; nor is anything sent if
     /// the connection has ended.
     ///
-    /// If another thread is in the middle of a send, the Close goes out behind that, and this does not wait for
-    /// it. Else it waits for a peer that does not read as a send does, up to the write timeout.
+    /// The Close goes out behind all that was sent and fed before, as soon as the peer takes that. This does not
+    /// wait for it, as [`try_send`](Self::try_send) does not.
     ///
     /// Keep receiving: messages that the peer sent before it saw the Close still arrive, and
     /// then [`recv`](super::Receiver::recv) returns `None`; if the peer does not answer within the close

@@ -1,6 +1,5 @@
 //! An accept loop over [`accept`](super::accept): a thread per connection, a limit, a graceful stop.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -27,9 +26,6 @@ use crate::timers::earlier;
 pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 type OnError<A> = dyn Fn(&A, &Error) + Send + Sync;
-
-/// How many threads close connections when a server stops.
-const CLOSERS: usize = 16;
 
 /// How soon a handshake notices that a stop gives it up.
 const CUT_OFF_WITHIN: Duration = Duration::from_millis(100);
@@ -182,7 +178,7 @@ impl<L: Listener> Server<L> {
             let serve = move || {
                 if let Some((permit, stream, peer)) = take(&theirs) {
                     if let Some(error) = serve(permit, stream, &config, &*handler) {
-                        on_error(&peer, &error);
+                        report(&*on_error, &peer, &error);
                     }
                 }
             };
@@ -190,7 +186,7 @@ impl<L: Listener> Server<L> {
             if let Err(error) = spawned {
                 if let Some((permit, stream, peer)) = take(&accepted) {
                     drop((permit, stream));
-                    (self.on_error)(&peer, &error.into());
+                    report(&*self.on_error, &peer, &error.into());
                 }
                 thread::sleep(PAUSE);
             }
@@ -208,8 +204,9 @@ impl<L: Listener> Server<L> {
             }
             match accepted {
                 Ok(accepted) => return Some(accepted),
-                // The client has gone again: the next one has not.
+                // The client has gone again, for which Windows has a name of its own: the next one has not.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Out of file descriptors, perhaps: some will be closed.
                 Err(error) => {
@@ -232,8 +229,13 @@ impl<L: Listener> Server<L> {
             })
         });
         drop(told);
-        (self.on_error)(&peer, &Error::ServerFull { limit: self.max_connections });
+        report(&*self.on_error, &peer, &Error::ServerFull { limit: self.max_connections });
     }
+}
+
+/// A panic in there is no reason to accept nobody any more.
+fn report<A>(on_error: &OnError<A>, peer: &A, error: &Error) {
+    let _ = catch_unwind(AssertUnwindSafe(|| on_error(peer, error)));
 }
 
 fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
@@ -273,7 +275,7 @@ impl<S: Transport> Handle<S> {
     ///
     /// The Close frames are spread evenly over `spread`, so that the clients do not all come
     /// back at once to whatever takes over. Those whose turn comes after the deadline are cut off without
-    /// one: leave some time between the two.
+    /// one: leave some time between the two. Not to be called by a handler, which would wait for itself.
     pub fn stop(&self, spread: Duration, deadline: Duration) -> usize {
         let start = Instant::now();
         // Too late to be told is never.
@@ -281,51 +283,18 @@ impl<S: Transport> Handle<S> {
         let ids = self.connections.begin_stop();
         (self.waker)();
         let pause = spread / u32::try_from(ids.len()).unwrap_or(u32::MAX).max(1);
-        let turn = |i| start.checked_add(pause.saturating_mul(i));
-        let turns = (0u32..).zip(ids).map(|(i, id)| (turn(i), id)).collect();
-        self.close_all(turns, deadline);
+        for (i, id) in (0u32..).zip(ids) {
+            let turn = start.checked_add(pause.saturating_mul(i));
+            let is_empty = self.connections.wait_until_empty(earlier(turn, deadline));
+            if is_empty || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                break;
+            }
+            self.connections.close_one(id);
+        }
         self.connections.wait_until_empty(deadline);
+        // There may have been no file descriptor left to wake it with before.
+        (self.waker)();
         self.connections.end_stop()
-    }
-
-    /// Closes each connection when its turn comes. One whose peer does not read takes a while at each try
-    /// and is tried again behind the others; with several threads that holds up nobody for long.
-    fn close_all(&self, turns: VecDeque<(Option<Instant>, u64)>, deadline: Option<Instant>) {
-        let closers = turns.len().min(CLOSERS);
-        let turns = Mutex::new(turns);
-        let close = || {
-            loop {
-                let Some((turn, id)) =
-                    turns.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-                else {
-                    return;
-                };
-                let until = match earlier(turn, deadline) {
-                    Some(until) => until.saturating_duration_since(Instant::now()),
-                    None => Duration::MAX,
-                };
-                let woken = Instant::now().checked_add(until);
-                while woken.is_none_or(|woken| Instant::now() < woken) {
-                    if self.connections.count() == 0 {
-                        return;
-                    }
-                    thread::sleep(until.min(PAUSE));
-                }
-                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                    return;
-                }
-                if !self.connections.close_one(id) {
-                    let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
-                    turns.push_back((Instant::now().checked_add(PAUSE), id));
-                }
-            }
-        };
-        thread::scope(|scope| {
-            for _ in 1..closers {
-                let _ = thread::Builder::new().spawn_scoped(scope, close);
-            }
-            close();
-        });
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 ///
 /// Implemented for [`TcpStream`], `UnixStream`, and boxes and [`Arc`]s of transports, so that
 /// `Box<dyn Transport>` is one. The socket must be in blocking mode.
-pub trait Transport: Send + Sync {
+pub trait Transport: Send + Sync + 'static {
     /// Reads some bytes; 0 at the end. Fails with `WouldBlock` or `TimedOut` when the read timeout
     /// has passed without any. The timeout bounds the whole call: a transport that needs several reads
     /// of its own for one byte, such as TLS, has to see to that, or deadlines do not hold.
@@ -45,10 +45,11 @@ pub trait Transport: Send + Sync {
         Ok(())
     }
 
-    /// Whether a write that has timed out may be tried again. Not so for sockets on Windows, where after a
-    /// timeout it is not known how much was sent: the first one then ends the connection, and to be
-    /// fair to slow peers each write may take the whole
-    /// [write timeout](crate::ConfigBuilder::write_timeout), in which the receiver, too, may be held up.
+    /// Whether a write that has timed out may be tried again. Not so for a blocking write to a socket on
+    /// Windows, after whose timeout it is not known how much was sent: the first one then ends the connection, and
+    /// to be fair to slow peers each write may take the whole
+    /// [write timeout](crate::ConfigBuilder::write_timeout), in which the receiver, too, may be held up, and those
+    /// who otherwise never wait. [`TcpStream`] as a transport has no such writes.
     fn resumes_writes(&self) -> bool {
         true
     }
@@ -68,7 +69,7 @@ pub trait Transport: Send + Sync {
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
     /// Ends one or both directions, also for calls that are under way in other threads: a read then returns
-    /// 0 once all that arrived was read, a write fails. It may be called several times, and while other
+    /// 0 once all that arrived was read (on Windows the next one may be the first that does), a write fails. It may be called several times, and while other
     /// threads read and write; it must not wait for them.
     ///
     /// # Errors
@@ -101,14 +102,23 @@ fn write_slices(mut writer: impl Write, slices: &[IoSlice<'_>]) -> io::Result<us
     }
 }
 
+/// On Windows a write is tried without blocking, again and again until the write timeout: a blocking one would not
+/// say how much it sent before a timeout, and no [`TcpStream::shutdown`] ends it. A read that another thread begins
+/// at such a moment fails with `WouldBlock` at once. Only one thread may write at a time.
 impl Transport for TcpStream {
     fn read(&self, space: &mut [u8]) -> io::Result<usize> {
         let mut stream = self;
         Read::read(&mut stream, space)
     }
 
+    #[cfg(not(windows))]
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         write_slices(self, slices)
+    }
+
+    #[cfg(windows)]
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        windows::write_within_timeout(self, slices)
     }
 
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
@@ -117,10 +127,6 @@ impl Transport for TcpStream {
 
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.set_write_timeout(timeout)
-    }
-
-    fn resumes_writes(&self) -> bool {
-        !cfg!(windows)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -153,6 +159,59 @@ impl Transport for UnixStream {
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.shutdown(how)
+    }
+}
+
+#[cfg(windows)]
+mod windows {
+    use std::io::{self, IoSlice};
+    use std::net::TcpStream;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    /// The first pause; each is twice as long as the one before, up to the longest.
+    const PAUSE: Duration = Duration::from_millis(1);
+    const MAX_PAUSE: Duration = Duration::from_millis(16);
+
+    /// Our side of the stream was ended.
+    const WSAESHUTDOWN: i32 = 10058;
+
+    pub(super) fn write_within_timeout(
+        stream: &TcpStream,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        let (mut end, mut pause) = (None, PAUSE);
+        loop {
+            match write_at_once(stream, slices) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // As it is called elsewhere.
+                Err(error) if error.raw_os_error() == Some(WSAESHUTDOWN) => {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
+                written => return written,
+            }
+            let now = Instant::now();
+            let end = match end {
+                Some(end) => end,
+                None => *end
+                    .insert(stream.write_timeout()?.and_then(|timeout| now.checked_add(timeout))),
+            };
+            let left = end.map_or(MAX_PAUSE, |end| end.saturating_duration_since(now));
+            if left.is_zero() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            thread::sleep(pause.min(left));
+            pause = (2 * pause).min(MAX_PAUSE);
+        }
+    }
+
+    /// The socket is non-blocking for as long as this takes, and not while somebody waits: a read that begins
+    /// meanwhile does not wait.
+    fn write_at_once(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        stream.set_nonblocking(true)?;
+        let written = super::write_slices(stream, slices);
+        stream.set_nonblocking(false)?;
+        written
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -73,4 +73,60 @@ fn an_idle_connection_on_threads_holds_next_to_no_heap() {
     });
     assert!(idle.peak >= MIB, "{idle:?}");
     assert!(idle.live <= 8 * KIB, "{idle:?}");
+}
+
+/// Takes nothing until it is told to.
+#[derive(Default)]
+struct Stalled {
+    timeout: Mutex<Duration>,
+    reads: Mutex<bool>,
+}
+
+impl Transport for Stalled {
+    fn read(&self, _: &mut [u8]) -> io::Result<usize> {
+        thread::sleep(*self.timeout.lock().unwrap());
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match *self.reads.lock().unwrap() {
+            true => Ok(slices.iter().map(|slice| slice.len()).sum()),
+            false => {
+                thread::sleep(Duration::from_millis(1));
+                Err(ErrorKind::WouldBlock.into())
+            }
+        }
+    }
+
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        *self.timeout.lock().unwrap() = timeout.unwrap();
+        Ok(())
+    }
+
+    fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn shutdown(&self, _: Shutdown) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+// RE-01, RE-03: what waits beside a thread that sends takes no more than its bytes
+#[test]
+fn posts_cost_their_bytes() {
+    let transport = Arc::new(Stalled::default());
+    let config = config(|config| config);
+    let (sender, _receiver) = net::open(Arc::clone(&transport), Buffer::new(), config).unwrap();
+    let sending = {
+        let sender = sender.clone();
+        thread::spawn(move || sender.send(&vec![7; 10_000]))
+    };
+    thread::sleep(Duration::from_millis(50));
+    let ((), posted) = measure(|| (0..20_000).for_each(|_| sender.try_send("").unwrap()));
+    // Two bytes each; and memory grows by doubling.
+    assert!(posted.live < 4 * 40_000, "{posted:?}");
+    *transport.reads.lock().unwrap() = true;
+    sending.join().unwrap().unwrap();
+    sender.abort();
 }

@@ -1,8 +1,8 @@
 //! Deadlines over real sockets. They are short here; nothing asserts that they are exact.
 
 use std::io::{Read as _, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -217,6 +217,8 @@ fn a_failed_write_ends_receiving_too() {
 #[test]
 fn unix_sockets_have_deadlines_too() {
     use std::os::unix::net::UnixStream;
+    use std::sync::mpsc;
+
     let hasty = || config(|config| config.handshake_timeout(SHORT).write_timeout(SHORT));
     let (tell, ended) = mpsc::channel();
     let (mut client, server) = UnixStream::pair().unwrap();

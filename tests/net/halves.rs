@@ -1,14 +1,13 @@
 //! The halves of a connection: whom they serve, how one call ends it, and events in two steps.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::thread;
-use std::time::Duration;
 
 use sansocket::handshake::{Acceptor, Response};
-use sansocket::net::{self, Incoming, Server};
+use sansocket::net::{self, Incoming};
 use sansocket::{Buffer, CloseCode, Config, Connection, Event, Message, Prepared, Replies};
 
-use crate::raw::{self, CLOSE, PATIENCE, PING, REQUEST, Raw, TEXT, frame, read_head, sockets};
+use crate::raw::{self, CLOSE, PING, Raw, TEXT, frame, read_head, sockets};
 
 #[test]
 fn a_connection_says_whom_it_serves() {
@@ -50,7 +49,14 @@ fn close_waits_for_the_peers_close() {
 #[cfg(unix)]
 #[test]
 fn unix_sockets_are_served() {
+    use std::io::Read;
     use std::os::unix::net::{UnixListener, UnixStream};
+    use std::time::Duration;
+
+    use sansocket::net::Server;
+
+    use crate::raw::{PATIENCE, REQUEST};
+
     let path = std::env::temp_dir().join(format!("sansocket-{}", std::process::id()));
     let listener = UnixListener::bind(&path).unwrap();
     let server = Server::from_listener(listener, Config::default()).unwrap();

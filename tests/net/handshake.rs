@@ -111,13 +111,13 @@ fn acceptance_and_refusal_cannot_be_mixed_up() {
         let mixed_up = pending.accept(refusal);
         assert!(matches!(mixed_up, Err(Error::Response(ResponseError::WrongKind))));
     });
-    assert_eq!(answer, "");
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
     let answer = exchange(REQUEST.as_bytes(), |server| {
         let pending = Upgrade::read(server, Config::default()).unwrap();
         let acceptance = pending.request().accept();
         assert_eq!(pending.reject(acceptance), Err(ResponseError::WrongKind));
     });
-    assert_eq!(answer, "");
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn plain_http_is_not_answered_with_an_acceptance() {
         };
         assert_eq!(plain.respond(acceptance), Err(ResponseError::WrongKind));
     });
-    assert_eq!(answer, "");
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
 }
 
 #[test]

@@ -32,5 +32,6 @@ mod short_writes;
 mod stalled_close;
 mod stalled_pongs;
 mod stopping;
+mod waiting;
 mod write_failures;
 mod writes;

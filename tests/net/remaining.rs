@@ -242,14 +242,15 @@ fn halves_may_be_dropped_in_any_state_and_order() {
     }
 }
 
-// V87, HS-39: who drops a request has not answered it
+// V87, HS-39: who drops a request, such as a handler that fails first, leaves the client a 500
 #[test]
 fn a_request_may_be_dropped_without_an_answer() {
     let socket = Arc::new(Fake::new(vec![Read::Bytes(REQUEST.into())], vec![]));
     let pending = Upgrade::read(Arc::clone(&socket), Config::default()).unwrap();
     let response = pending.request().accept();
     drop(pending);
-    assert_eq!((Arc::strong_count(&socket), socket.written()), (1, vec![]));
+    assert_eq!(Arc::strong_count(&socket), 1);
+    assert!(socket.written().starts_with(b"HTTP/1.1 500 "));
     assert_eq!(response.status(), 101);
 }
 

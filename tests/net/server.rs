@@ -1,12 +1,14 @@
 //! The accept loop: its limit, its panics, its end.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sansocket::net::{Handle, HandlerResult, Receiver, Sender, Server};
+use sansocket::net::{Handle, HandlerResult, Listener, Receiver, Sender, Server};
 use sansocket::{Config, Message};
 
 use crate::raw::{CLOSE, PATIENCE, REQUEST, Raw, TEXT, config, read_head};
@@ -302,4 +304,40 @@ fn a_client_may_answer_the_last_close() {
     }
     drop(client);
     server.stop();
+}
+
+/// Fails for a while, and then listens.
+struct Failing(TcpListener, Mutex<VecDeque<ErrorKind>>);
+
+impl Listener for Failing {
+    type Stream = TcpStream;
+    type Address = SocketAddr;
+
+    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let failure = self.1.lock().unwrap().pop_front();
+        failure.map_or_else(|| self.0.accept(), |failure| Err(failure.into()))
+    }
+
+    fn waker(&self) -> io::Result<Box<dyn Fn() + Send + Sync>> {
+        self.0.waker()
+    }
+}
+
+// Clients that are gone before they are accepted, under the names of Unix and of Windows, hold up nobody.
+#[test]
+fn clients_that_are_gone_are_passed_over_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let gone = [ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset].repeat(500);
+    let server =
+        Server::from_listener(Failing(listener, Mutex::new(gone.into())), Config::default());
+    let server = server.unwrap();
+    let handle = server.handle();
+    let start = Instant::now();
+    let thread = thread::spawn(move || server.run(echo));
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_echoes(&mut Raw::shake_hands(stream));
+    assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
+    Running { address, handle, thread }.stop();
 }

@@ -1,14 +1,16 @@
 //! How long a stop takes, and when it is over.
 
-use std::net::{SocketAddr, TcpStream};
-use std::sync::{Mutex, mpsc};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sansocket::Config;
-use sansocket::net::{Handle, HandlerResult, Receiver, Sender, Server};
+use sansocket::net::{Handle, HandlerResult, Listener, Receiver, Sender, Server};
+use sansocket::{Config, Error, TimedOut};
 
-use crate::raw::{CLOSE, PATIENCE, Raw, config};
+use crate::raw::{CLOSE, PATIENCE, REQUEST, Raw, config};
 
 fn serve<H>(config: Config, handler: H) -> (SocketAddr, Handle, JoinHandle<usize>)
 where
@@ -94,4 +96,100 @@ fn a_server_runs_until_its_stop_is_done() {
     running.join().unwrap();
     let left = stopped.recv_timeout(Duration::from_millis(200));
     assert_eq!(left, Ok(0), "the server returns while the stop is under way");
+}
+
+// not even until the turn of those who have left by themselves
+#[test]
+fn a_stop_is_over_when_everybody_has_left() {
+    let (address, handle, running) = serve(Config::default(), receive);
+    let clients = [(); 3].map(|()| connect(address));
+    let start = Instant::now();
+    let leaving = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(200));
+        drop(clients);
+    });
+    assert_eq!(handle.stop(Duration::from_secs(600), Duration::from_secs(1000)), 0);
+    assert!(start.elapsed() < PATIENCE);
+    running.join().unwrap();
+    leaving.join().unwrap();
+}
+
+// a handler that takes its time to accept does not open a connection that nobody ends
+#[test]
+fn a_connection_that_opens_after_the_deadline_is_cut_off() {
+    let server = Server::bind("127.0.0.1:0", Config::default()).unwrap();
+    let (address, handle) = (server.local_addr(), server.handle());
+    let (ask, asked) = mpsc::channel();
+    let (go, going) = mpsc::channel::<()>();
+    let going = Mutex::new(going);
+    let (tell, told) = mpsc::channel();
+    let running = thread::spawn(move || {
+        server.run_upgrades(move |upgrade| {
+            ask.send(()).unwrap();
+            going.lock().unwrap().recv().unwrap();
+            let response = upgrade.request().accept();
+            let (_sender, mut receiver) = upgrade.accept(response)?;
+            tell.send(receiver.drain()).unwrap();
+            Ok(())
+        })
+    });
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(REQUEST.as_bytes()).unwrap();
+    asked.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(handle.stop(Duration::ZERO, Duration::from_millis(50)), 1);
+    assert_eq!(running.join().unwrap(), 1);
+    go.send(()).unwrap();
+    let end = told.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(end, Err(Error::TimedOut(TimedOut::Close))), "{end:?}");
+}
+
+/// Listens, and lacks a file descriptor to wake it for the first time.
+struct Crowded(TcpListener, Arc<AtomicUsize>);
+
+impl Listener for Crowded {
+    type Stream = TcpStream;
+    type Address = SocketAddr;
+
+    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.0.accept()
+    }
+
+    fn waker(&self) -> io::Result<Box<dyn Fn() + Send + Sync>> {
+        let (waker, calls) = (self.0.waker()?, Arc::clone(&self.1));
+        Ok(Box::new(move || {
+            if calls.fetch_add(1, Ordering::Relaxed) > 0 {
+                waker();
+            }
+        }))
+    }
+}
+
+// where connections hold the last file descriptors, it is woken when they are gone
+#[test]
+fn a_stop_without_file_descriptors_has_an_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let crowded = Crowded(listener, Arc::default());
+    let server = Server::from_listener(crowded, Config::default()).unwrap();
+    let handle = server.handle();
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(server.run(receive)));
+    assert_eq!(handle.stop(Duration::ZERO, PATIENCE), 0);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(0));
+}
+
+// RE-11: who reports errors may have errors of its own
+#[test]
+fn a_panic_in_on_error_does_not_end_the_server() {
+    let server = Server::bind("127.0.0.1:0", Config::default()).unwrap();
+    let server = server.max_connections(0).on_error(|_, error| panic!("{error}"));
+    let (address, handle) = (server.local_addr(), server.handle());
+    let running = thread::spawn(move || server.run(receive));
+    for _ in 0..2 {
+        let mut client = TcpStream::connect(address).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    }
+    handle.stop(Duration::ZERO, PATIENCE);
+    running.join().unwrap();
 }

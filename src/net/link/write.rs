@@ -2,99 +2,131 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::super::outbox::Taken;
 use super::{Failure, Link, is_timeout};
+use crate::config::Config;
 use crate::connection::WriteHalf;
 use crate::encoder::{Unsent, Written};
 use crate::error::{Error, TimedOut};
 use crate::net::transport::Transport;
 
-/// How long the writing thread waits for a peer that does not read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wait {
-    /// Until the write timeout.
-    ForThePeer,
-    /// Not at all, but for one slice.
-    No,
+/// How long a write takes at most of a thread that does not wait for the peer. Systems round it up to a few
+/// milliseconds.
+const SOON: Duration = Duration::from_millis(1);
+
+/// How long each write of a thread takes that does, before the deadlines are looked at.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// How long a write to this transport may take, of a thread that does not wait for the peer, and of one that does.
+pub(super) fn timeouts<S: Transport>(stream: &S, config: &Config) -> (Duration, Duration) {
+    match stream.resumes_writes() {
+        true => (SOON, SLICE),
+        false => (config.write_timeout.into(), config.write_timeout.into()),
+    }
 }
 
 impl<S: Transport> Link<S> {
-    /// Writes what others have posted: their messages and Closes until all is written, the receiver's
-    /// replies as far as they go, since it tries again itself.
-    pub(super) fn flush_posted(&self, half: &mut WriteHalf, taken: Taken) {
-        let wait = if taken == Taken::Others { Wait::ForThePeer } else { Wait::No };
-        // A failure is noted, and fails the next call.
-        let _ = self.write(half, &mut Unsent::nothing(), wait);
-    }
-
-    /// Writes the messages for which there was no room when the holder took the posts: they stand before
-    /// what it sends. All that is taken is written.
-    pub(super) fn write_posts(&self, half: &mut WriteHalf) -> Result<(), Error> {
-        while self.has_messages() {
-            self.write_queue(half)?;
-            let taken = self.outbox.take(half);
-            self.write_queue(half)?;
-            if taken == Taken::Nothing {
-                break;
+    /// Writes what can be written without waiting for the peer. Whether that was all.
+    pub(super) fn write_soon(&self, half: &mut WriteHalf) -> bool {
+        match self.stream.resumes_writes() || half.pending().is_empty() {
+            true => {
+                let written = self.write(half, &mut Unsent::nothing(), false);
+                !matches!(written, Ok(Written::Blocked))
             }
+            // It could not be tried again.
+            false => false,
         }
-        Ok(())
     }
 
-    pub(super) fn has_messages(&self) -> bool {
-        self.outbox.post(|posted| !posted.messages.is_empty())
-    }
-
-    /// Writes all that is queued.
-    pub(super) fn write_queue(&self, half: &mut WriteHalf) -> Result<(), Error> {
-        self.write(half, &mut Unsent::nothing(), Wait::ForThePeer).map(drop)
-    }
-
-    /// Whether all is written.
-    pub(super) fn flush_soon(&self, half: &mut WriteHalf) -> bool {
-        let written = self.write(half, &mut Unsent::nothing(), Wait::No);
-        written.is_ok_and(|written| written == Written::All)
-    }
-
-    pub(super) fn write(
+    /// Writes all there is, for which it waits until the write timeout.
+    pub(super) fn write_all(
         &self,
         half: &mut WriteHalf,
         unsent: &mut Unsent<'_>,
-        wait: Wait,
-    ) -> Result<Written, Error> {
-        loop {
-            let written = self.write_once(half, unsent);
-            self.note_queued(half);
-            match written {
-                Ok(Written::All) => {
-                    self.finish(half);
-                    return Ok(Written::All);
-                }
-                Ok(Written::Blocked) if !self.stream.resumes_writes() => {
-                    return Err(self.fail(half, Failure::TimedOut(TimedOut::Write)));
-                }
-                Ok(Written::Blocked) => {}
-                Err(error) => {
-                    self.fail(half, Failure::Io(error.kind()));
-                    return Err(error.into());
-                }
-            }
-            if let Err(timed_out) = half.tick(Instant::now()) {
-                return Err(self.fail(half, Failure::TimedOut(timed_out)));
-            }
-            if wait == Wait::No {
-                return Ok(Written::Blocked);
-            }
+    ) -> Result<(), Error> {
+        match self.write(half, unsent, false)? {
+            Written::All => Ok(()),
+            Written::Blocked => self.patiently(|| {
+                while self.write(half, unsent, true)? == Written::Blocked {}
+                Ok(())
+            }),
         }
     }
 
-    /// One round of the write loop, after which the transport has passed on what it took.
-    fn write_once(&self, half: &mut WriteHalf, unsent: &mut Unsent<'_>) -> io::Result<Written> {
+    /// While this thread writes, a write may take longer.
+    fn patiently<T>(&self, write: impl FnOnce() -> T) -> T {
+        // Else it is tried more often than it has to be.
+        let _ = self.stream.set_write_timeout(Some(self.slice));
+        let result = write();
+        let _ = self.stream.set_write_timeout(Some(self.soon));
+        result
+    }
+
+    /// Leaves what others have posted to the waiter, and starts it unless it is there.
+    pub(super) fn leave(self: &Arc<Self>, left: bool) {
+        if !left || !self.outbox.leave() {
+            return;
+        }
+        let link = Arc::clone(self);
+        let wait = move || {
+            // A failure is noted, and fails the next call.
+            let write_on = |half: &mut WriteHalf| {
+                let write = || link.write(half, &mut Unsent::nothing(), true);
+                !matches!(link.patiently(write), Ok(Written::Blocked))
+            };
+            link.outbox.wait(&|half| link.write_soon(half), write_on);
+        };
+        if thread::Builder::new().name("sansocket-write".into()).spawn(wait).is_err() {
+            self.outbox.forget_waiter(); // whoever writes next, or the receiver, has to do
+        }
+    }
+
+    /// One turn of the write loop, and a look at the deadlines.
+    fn write(
+        &self,
+        half: &mut WriteHalf,
+        unsent: &mut Unsent<'_>,
+        waits: bool,
+    ) -> Result<Written, Error> {
+        let written = self.write_once(half, unsent, waits);
+        self.note(half);
+        match written {
+            Ok(Written::All) => {
+                self.finish(half);
+                Ok(Written::All)
+            }
+            Ok(Written::Blocked) if !self.stream.resumes_writes() => {
+                Err(self.fail(half, Failure::TimedOut(TimedOut::Write)))
+            }
+            Ok(Written::Blocked) => match half.tick(Instant::now()) {
+                Ok(_) => Ok(Written::Blocked),
+                Err(timed_out) => Err(self.fail(half, Failure::TimedOut(timed_out))),
+            },
+            Err(error) => Err(self.fail(half, error.into())),
+        }
+    }
+
+    /// Writes, after which the transport has passed on what it took.
+    fn write_once(
+        &self,
+        half: &mut WriteHalf,
+        unsent: &mut Unsent<'_>,
+        waits: bool,
+    ) -> io::Result<Written> {
         let mut panics = OnPanic { link: self, armed: true };
-        let written = half.write_with(unsent, |slices| self.stream.write(slices));
+        let mut short = false;
+        let written = half.write_with(unsent, |slices| {
+            if short && waits && self.stream.resumes_writes() {
+                // It has waited: that it got on is noted before it waits again.
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let n = self.stream.write(slices)?;
+            short = n < slices.iter().map(|slice| slice.len()).sum();
+            Ok(n)
+        });
         let flushed = match written {
             Ok(Written::All) if !half.has_failed() => self.stream.flush(),
             _ => Ok(()),
@@ -128,8 +160,9 @@ impl<S: Transport> Link<S> {
     /// After a failed write half a frame may be out: nothing may follow, and the receiver is woken.
     pub(super) fn fail(&self, half: &mut WriteHalf, failure: Failure) -> Error {
         half.write_failed();
-        self.note_failure(failure);
-        self.note_queued(half);
+        self.note_failure(failure.clone());
+        self.note(half);
+        self.outbox.post(|posted| posted.messages.write_failed());
         self.shut_down();
         failure.into()
     }
@@ -144,7 +177,7 @@ struct OnPanic<'l, S: Transport> {
 impl<S: Transport> Drop for OnPanic<'_, S> {
     fn drop(&mut self) {
         if self.armed && thread::panicking() {
-            self.link.note_failure(Failure::Io(io::ErrorKind::Other));
+            self.link.note_failure(io::Error::other("the transport panicked").into());
             self.link.shut_down();
         }
     }
