@@ -331,7 +331,7 @@ impl Buffer {
         self.message = self.filled;
         self.message_end = self.filled;
         self.unread = self.filled;
-        self.expect = Expect { news: self.expect.news, ..Expect::NOTHING };
+        self.expect = Expect::NOTHING;
     }
 
     pub(crate) fn scanned(&self) -> usize {

@@ -2,6 +2,7 @@
 
 mod origins;
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -55,11 +56,11 @@ impl Default for Config {
             max_head: 16 * 1024,
             max_target: 8 * 1024,
             max_headers: MAX_HEADERS,
-            handshake_timeout: Millis(10_000),
-            keepalive: Some((Millis(30_000), Millis(30_000))),
-            close_timeout: Millis(10_000),
-            write_timeout: Millis(30_000),
-            linger: Millis(2_000),
+            handshake_timeout: Millis::new(10_000),
+            keepalive: Some((Millis::new(30_000), Millis::new(30_000))),
+            close_timeout: Millis::new(10_000),
+            write_timeout: Millis::new(30_000),
+            linger: Millis::new(2_000),
             nodelay: true,
             origins: Origins::SameHost,
         }
@@ -229,10 +230,10 @@ impl ConfigBuilder {
     fn millis(&mut self, name: &'static str, time: Duration) -> Millis {
         self.forget(name);
         match u32::try_from(time.as_millis()) {
-            Ok(millis) if millis > 0 => Millis(millis),
+            Ok(millis) if millis > 0 => Millis::new(millis),
             _ => {
                 self.errors.push((name, ConfigError::Time(name)));
-                Millis(1)
+                Millis::new(1)
             }
         }
     }
@@ -263,13 +264,23 @@ pub enum ConfigError {
     TooManyHeaders,
 }
 
-/// A span of time in 4 bytes; each connection keeps several.
+/// A span of time in 4 bytes, and without any in as many; each connection keeps several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Millis(u32);
+pub(crate) struct Millis(NonZeroU32);
+
+impl Millis {
+    /// At least one.
+    const fn new(millis: u32) -> Self {
+        match NonZeroU32::new(millis) {
+            Some(millis) => Self(millis),
+            None => Self(NonZeroU32::MIN),
+        }
+    }
+}
 
 impl From<Millis> for Duration {
     fn from(millis: Millis) -> Self {
-        Self::from_millis(millis.0.into())
+        Self::from_millis(millis.0.get().into())
     }
 }
 
@@ -302,11 +313,12 @@ mod tests {
                 assert!(matches!(error(builder), ConfigError::Time(_)));
             }
         }
-        for origin in ["https://example.com/", "example.org", "https://me@example.org", ""] {
+        let listed = ["https://example.com/", "example.org", "https://me@example.org", ""];
+        for origin in listed.into_iter().chain(["https://", "WS://", "1://"]) {
             assert_eq!(error(new().origins(Origins::list([origin]))), ConfigError::Origin);
         }
         let all = new().max_message(usize::MAX).max_queue(usize::MAX);
-        assert!(all.max_head(1).max_target(1).build().is_ok());
+        assert!(all.max_head(1).max_target(1).max_headers(100).build().is_ok());
     }
 
     // RE-07: as people correct themselves

@@ -168,4 +168,19 @@ mod tests {
         let long = close_body(Some(CloseCode::NORMAL), &"x".repeat(300));
         assert_eq!(long.as_bytes().len(), 125);
     }
+
+    // Whichever of the two it was
+    #[test]
+    fn what_one_of_two_says_is_said() {
+        for newer_says in [false, true] {
+            let (mut replies, mut newer) = (Replies::new(), Replies::new());
+            let says = if newer_says { &mut newer } else { &mut replies };
+            says.ping = true;
+            says.finish(None, "");
+            says.end();
+            replies.merge(&mut newer);
+            assert!(replies.ping && replies.has_close() && replies.finish && replies.end);
+            assert!(newer.is_empty() && !newer.has_close());
+        }
+    }
 }

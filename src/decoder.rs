@@ -27,6 +27,8 @@ pub(crate) struct Decoder {
     /// Whether the peer's frames must be masked; if not, they must not be.
     masked: bool,
     state: State,
+    /// Apart, since it is large, and rare.
+    failure: Option<Box<ProtocolError>>,
     max_message: usize,
     /// The data frame under way.
     frame: Option<Frame>,
@@ -35,6 +37,10 @@ pub(crate) struct Decoder {
     /// How much of the message under way is known to be text.
     text: usize,
     empty_fragments: u8,
+    /// Whether a frame header, or a control frame, lies in the caller's buffer in part.
+    pub(crate) partial: bool,
+    /// The peer's side of the stream has ended.
+    pub(crate) eof: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +51,7 @@ enum State {
     Busy,
     /// The peer's Close frame, or the end of its stream, was seen.
     Ended,
-    Failed(ProtocolError),
+    Failed,
 }
 
 /// A data frame of which some payload is still to come.
@@ -90,11 +96,14 @@ impl Decoder {
         Self {
             masked: role == Role::Server,
             state: State::Ready,
+            failure: None,
             max_message: config.max_message,
             frame: None,
             message: None,
             text: 0,
             empty_fragments: 0,
+            partial: false,
+            eof: false,
         }
     }
 
@@ -144,7 +153,7 @@ impl Decoder {
 
     /// Whether nothing will come any more: after a Close, a failure or the end of the stream.
     pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.state, State::Ended | State::Failed(_))
+        matches!(self.state, State::Ended | State::Failed)
     }
 
     pub(crate) fn is_mid_message(&self) -> bool {
@@ -154,16 +163,9 @@ impl Decoder {
     /// The general machine.
     pub(crate) fn advance(&mut self, input: &mut Buffer) -> Result<Option<Found>, ProtocolError> {
         loop {
-            match self.state {
-                State::Ended => {
-                    input.clear();
-                    return Ok(None);
-                }
-                State::Failed(error) => {
-                    input.clear();
-                    return Err(error);
-                }
-                State::Ready | State::Busy => {}
+            if self.has_ended() {
+                input.clear();
+                return self.failure.as_ref().map_or(Ok(None), |error| Err(**error));
             }
             if let Some(frame) = self.frame {
                 match self.payload(frame, input) {
@@ -335,8 +337,11 @@ impl Decoder {
         Found { kind, payload: input.end_message(), mid_message: false }
     }
 
+    #[cold]
+    #[inline(never)]
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
-        self.state = State::Failed(error);
+        self.state = State::Failed;
+        self.failure = Some(Box::new(error));
         error
     }
 }

@@ -31,10 +31,8 @@ pub(crate) struct Encoder {
     sent: usize,
     /// Where in the queue a frame begins, at or before `sent` or next after it.
     boundary: usize,
-    /// Where the latest pong in the queue ends, if that is behind `sent`.
-    pong_end: usize,
-    /// Where our Close frame ends, if that is behind `sent`.
-    close_end: usize,
+    /// Where the latest pong in the queue ends, if that is behind `sent`, and the queue not too long to say.
+    pong_end: u32,
     /// Times in a row that most of the memory was not needed.
     spare: u8,
     urgent: Option<Box<Urgent>>,
@@ -51,7 +49,6 @@ impl Encoder {
             sent: 0,
             boundary: output.len(),
             pong_end: 0,
-            close_end: 0,
             spare: 0,
             urgent: None,
         }
@@ -161,7 +158,6 @@ impl Encoder {
     fn push_close(&mut self, body: &Payload) {
         if !std::mem::replace(&mut self.closed, true) {
             self.push(Opcode::Close, body.as_bytes());
-            self.close_end = self.queue.len();
         }
     }
 

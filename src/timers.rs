@@ -30,17 +30,19 @@ pub(crate) struct Timers {
     heard: bool,
     /// How often the peer had drained output by the last tick.
     drained: u16,
+    /// The deadline that has passed.
+    timed_out: Option<TimedOut>,
     clock: Clock,
+    /// Since when the clock runs; nothing if nobody has told the time yet.
+    since: Option<Instant>,
 }
 
 /// One clock is enough: silence does not count once closing has begun.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Clock {
-    /// Nobody has told the time yet.
-    Unknown,
-    SilentSince(Instant),
-    PingedAt(Instant),
-    LingeringSince(Instant),
+    Silent,
+    Pinged,
+    Lingering,
     LingerOver,
 }
 
@@ -67,7 +69,9 @@ impl Timers {
             linger: config.linger,
             heard: false,
             drained: 0,
-            clock: Clock::Unknown,
+            timed_out: None,
+            clock: Clock::Silent,
+            since: None,
         }
     }
 
@@ -85,7 +89,16 @@ impl Timers {
 
     /// Whether the peer has had its time to end its side.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.clock, Clock::LingerOver)
+        self.clock == Clock::LingerOver
+    }
+
+    /// Nothing more is waited for.
+    pub(crate) fn give_up(&mut self, timed_out: TimedOut) {
+        self.timed_out = Some(timed_out);
+    }
+
+    pub(crate) fn timed_out(&self) -> Option<TimedOut> {
+        self.timed_out
     }
 
     pub(crate) fn tick(&mut self, now: Instant, stage: Stage) -> Result<Tick, TimedOut> {
@@ -103,51 +116,51 @@ impl Timers {
 
     /// What a tick would fail with.
     pub(crate) fn overdue(&self, now: Instant, stage: Stage) -> Option<TimedOut> {
-        match (stage, &self.clock, self.keepalive) {
-            (Stage::Closing(Some(since)), _, _) => {
-                has_passed(since, self.close_timeout, now).then_some(TimedOut::Close)
+        let (since, timeout, timed_out) = match (stage, self.clock, self.since, self.keepalive) {
+            (Stage::Closing(Some(since)), ..) => (since, self.close_timeout, TimedOut::Close),
+            (Stage::Open, Clock::Pinged, Some(since), Some((_, give_up_after))) if !self.heard => {
+                (since, give_up_after, TimedOut::Silence)
             }
-            (Stage::Open, Clock::PingedAt(then), Some((_, give_up_after))) if !self.heard => {
-                has_passed(*then, give_up_after, now).then_some(TimedOut::Silence)
-            }
-            _ => None,
-        }
+            _ => return None,
+        };
+        has_passed(since, timeout, now).then_some(timed_out)
     }
 
     fn keep_alive(&mut self, now: Instant) -> Tick {
         let Some((ping_after, give_up_after)) = self.keepalive else {
             return Tick::at(None);
         };
-        if std::mem::take(&mut self.heard) || !self.counts_silence() {
-            self.clock = Clock::SilentSince(now);
-        }
+        let heard = std::mem::take(&mut self.heard);
+        let since = match (self.clock, self.since) {
+            (Clock::Silent | Clock::Pinged, Some(since)) if !heard => since,
+            _ => self.start(Clock::Silent, now),
+        };
         match self.clock {
-            Clock::SilentSince(then) if has_passed(then, ping_after, now) => {
-                self.clock = Clock::PingedAt(now);
+            Clock::Silent if has_passed(since, ping_after, now) => {
+                self.start(Clock::Pinged, now);
                 Tick { ping: true, next: after(now, give_up_after) }
             }
-            Clock::SilentSince(then) => Tick::at(after(then, ping_after)),
-            Clock::PingedAt(then) => Tick::at(after(then, give_up_after)),
-            _ => Tick::at(None),
+            Clock::Silent => Tick::at(after(since, ping_after)),
+            _ => Tick::at(after(since, give_up_after)),
         }
-    }
-
-    fn counts_silence(&self) -> bool {
-        matches!(self.clock, Clock::SilentSince(_) | Clock::PingedAt(_))
     }
 
     fn wait_for_the_end(&mut self, now: Instant) -> Option<Instant> {
-        let since = match self.clock {
-            Clock::LingeringSince(since) => since,
-            Clock::LingerOver => return None,
-            _ => now,
+        let since = match (self.clock, self.since) {
+            (Clock::Lingering, Some(since)) => since,
+            (Clock::LingerOver, _) => return None,
+            _ => self.start(Clock::Lingering, now),
         };
         if has_passed(since, self.linger, now) {
             self.clock = Clock::LingerOver;
             return None;
         }
-        self.clock = Clock::LingeringSince(since);
         after(since, self.linger)
+    }
+
+    fn start(&mut self, clock: Clock, now: Instant) -> Instant {
+        self.clock = clock;
+        *self.since.insert(now)
     }
 }
 

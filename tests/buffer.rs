@@ -348,3 +348,23 @@ fn asking_for_room_twice_gives_the_same() {
     }
     assert!(input.capacity() <= 4096);
 }
+
+// RE-01: for as long as a quarter of it is
+#[test]
+fn memory_that_is_needed_is_kept() {
+    for (needed, kept) in [(16 * 1024, true), (16 * 1024 - 1, false)] {
+        let mut input = Buffer::new();
+        while input.capacity() < 64 * 1024 {
+            let room = input.space().len();
+            input.filled(room);
+            input.consume(room);
+        }
+        let stayed = (0..1000).all(|_| {
+            input.space();
+            input.filled(needed);
+            input.consume(needed);
+            input.capacity() == 64 * 1024
+        });
+        assert_eq!(stayed, kept, "{needed}");
+    }
+}

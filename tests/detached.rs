@@ -245,3 +245,19 @@ fn many_connections_share_a_buffer() {
         assert!(client.seen == client.wanted);
     }
 }
+
+// RE-05: where connections share a buffer
+#[test]
+fn what_a_failed_connection_left_unread_is_no_sign_of_life_of_the_next() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let (mut failed, mut session, start) = (Session::new(), Session::new(), Instant::now());
+    session.connection.tick(start).unwrap();
+    session.input.extend(b"\xff");
+    for _ in 0..2 {
+        assert!(failed.connection.next_event(&mut session.input).is_err());
+    }
+    assert!(session.input.is_empty());
+    assert_eq!(session.events(b""), []);
+    let ping = start + 30 * SECOND;
+    assert_eq!(session.connection.tick(start + SECOND), Ok(Some(ping)));
+}

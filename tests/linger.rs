@@ -159,9 +159,11 @@ fn a_connection_with_much_to_write_is_congested() {
     assert!(session.connection.is_congested());
     session.output();
     assert!(!session.connection.is_congested());
-    let mut small = Session::with(|config| config.max_queue(1000));
-    small.connection.send(&[0; 250]).unwrap();
-    assert!(small.connection.is_congested());
+    for (waiting, congested) in [(250, false), (251, true)] {
+        let mut small = Session::with(|config| config.max_queue(1000));
+        small.connection.send(&vec![0; waiting - 4]).unwrap();
+        assert_eq!(small.connection.is_congested(), congested, "a quarter, and {waiting} wait");
+    }
 }
 
 // IO-07, V38: to be asked and to take nothing is no progress

@@ -5,10 +5,13 @@
 mod common;
 
 use std::io::{self, ErrorKind, IoSlice, Write};
+use std::time::Instant;
 
 use common::session::Session;
 use common::wire::{self, BINARY, CLOSE, PING, PONG, TEXT};
-use sansocket::{CloseCode, Config, Connection, Prepared, SendError};
+use sansocket::{
+    Buffer, CloseCode, Config, Connection, Prepared, Replies, SendError, WriteHalf, Written,
+};
 
 /// Takes so many bytes, in one write, and then no more.
 struct Takes {
@@ -183,7 +186,7 @@ fn messages_beyond_the_queue_are_not_written() {
 #[cfg(feature = "client")]
 #[test]
 fn a_client_masks() {
-    use sansocket::{Buffer, Event, Message};
+    use sansocket::{Event, Message};
 
     let mut client = Connection::client(Config::default());
     let mut writer = Takes::new(usize::MAX);
@@ -198,4 +201,56 @@ fn a_client_masks() {
     assert_eq!(event, Some(Event::Message(Message::Binary(&[7; 10_000]))));
     let event = server.next_event(&mut input).unwrap();
     assert_eq!(event, Some(Event::Message(Message::Text("prepared"))));
+}
+
+/// What arrives when a message is begun and then written.
+fn begun(write: &mut WriteHalf, payload: &[u8]) -> Vec<u8> {
+    let mut taken = vec![];
+    let mut unsent = write.begin(payload).unwrap();
+    let written = write.write_with(&mut unsent, |slices| taken.write_vectored(slices));
+    assert_eq!(written.unwrap(), Written::All);
+    taken
+}
+
+// IO-02: up to 8 KiB, a copy costs less than a slice of its own
+#[test]
+fn short_messages_are_queued_and_long_ones_lie_where_they_are() {
+    for (len, queued) in [(0, true), (8192, true), (8193, false), (70_000, false)] {
+        let (_, mut write) = Connection::server(Config::default()).split();
+        let payload = vec![7; len];
+        assert!(begun(&mut write, &payload) == wire::server(BINARY, &payload));
+        let _ = write.begin(&payload).unwrap();
+        assert_eq!(!write.pending().is_empty(), queued, "{len}");
+    }
+}
+
+// IO-02, CL-05: what is queued meanwhile waits for its end, and no longer
+#[test]
+fn a_message_that_is_written_from_where_it_lies_is_not_interrupted() {
+    let payload = vec![7; 10_000];
+    let (before, frame) = (wire::server(TEXT, b"before"), wire::server(BINARY, &payload));
+    let pong = wire::server(PONG, b"?");
+    for room in (0..30).chain([5000, before.len() + frame.len() - 1]) {
+        let (mut read, mut write) = Connection::server(Config::default()).split();
+        let (mut input, mut replies, now) = (Buffer::new(), Replies::new(), Instant::now());
+        let mut writer = Takes::new(room);
+        write.send("before").unwrap();
+        let mut unsent = write.begin(&payload).unwrap();
+        let written = write.write_with(&mut unsent, |slices| writer.write_vectored(slices));
+        assert_eq!((written.unwrap(), writer.taken.len()), (Written::Blocked, room));
+        assert!(write.tick(now).unwrap().is_some(), "it waits");
+        input.extend(&wire::client(PING, b"?"));
+        let _ = read.advance(&mut input, &mut replies).unwrap();
+        write.reply(&mut replies);
+
+        writer.room = usize::MAX;
+        let written = write.write_with(&mut unsent, |slices| writer.write_vectored(slices));
+        assert_eq!((written.unwrap(), write.queued()), (Written::All, 0));
+        assert_eq!(write.tick(now), Ok(None), "nothing waits");
+        let wanted = match room <= before.len() {
+            true => [&before[..], &pong, &frame],
+            false => [&before[..], &frame, &pong],
+        };
+        assert!(writer.taken == wanted.concat(), "{room}");
+    }
 }

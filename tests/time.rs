@@ -371,3 +371,18 @@ fn an_overdue_connection_says_so_before_the_tick() {
     assert!(session.connection.is_overdue(start + 10 * SECOND));
     assert_eq!(session.connection.tick(start + 10 * SECOND), Err(TimedOut::Close));
 }
+
+// RE-05: nothing else becomes due any more
+#[test]
+fn the_deadline_that_passed_first_stays_the_reason() {
+    let (mut session, start) =
+        (Session::with(|config| config.write_timeout(100 * SECOND)), Instant::now());
+    session.connection.send("unread").unwrap();
+    for second in [0, 30] {
+        session.connection.tick(start + second * SECOND).unwrap();
+    }
+    for second in [60, 1000] {
+        let timed_out = session.connection.tick(start + second * SECOND);
+        assert_eq!(timed_out, Err(TimedOut::Silence));
+    }
+}

@@ -182,6 +182,7 @@ fn messages_are_looked_at_and_compared() {
     let bytes = "é".as_bytes();
     assert!(binary == bytes && binary == *bytes && binary == [0xc3, 0xa9] && text != bytes);
     assert!(binary == b"\xc3\xa9" && binary != [0xc3] && text != [0xc3, 0xa9] && text != binary);
+    assert!(binary != b"\xc3" && text != b"\xc3\xa9");
     assert_eq!((text.as_text(), binary.as_text()), (Some("é"), None));
     assert!(text.is_text() && !text.is_binary() && binary.is_binary() && !binary.is_text());
     assert!(text.len() == 2 && binary.len() == 2 && !text.is_empty() && !binary.is_empty());
@@ -200,6 +201,7 @@ fn messages_outlive_their_buffer() {
         let owned = message.into_owned();
         assert_eq!(owned, message);
         assert_eq!(message, owned);
+        assert!(owned != Message::Binary("é".as_bytes()) && Message::Text("e") != owned);
         assert_eq!(owned.as_message(), message);
         assert_eq!(Message::from(&owned), message);
         assert_eq!(OwnedMessage::from(message), owned.clone());

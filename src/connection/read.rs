@@ -20,11 +20,6 @@ use crate::timers::{Stage, Timers};
 pub struct ReadHalf {
     decoder: Decoder,
     timers: Timers,
-    /// Whether a frame header, or a control frame, lies in the caller's buffer in part.
-    partial: bool,
-    /// The peer's side of the stream has ended.
-    eof: bool,
-    timed_out: Option<TimedOut>,
 }
 
 /// An event that lies in the buffer whole, to be made of it by [`ReadHalf::event`] or
@@ -52,13 +47,7 @@ impl Ready {
 
 impl ReadHalf {
     pub(super) fn new(role: Role, config: &Config) -> Self {
-        Self {
-            decoder: Decoder::new(role, config),
-            timers: Timers::new(config),
-            partial: false,
-            eof: false,
-            timed_out: None,
-        }
+        Self { decoder: Decoder::new(role, config), timers: Timers::new(config) }
     }
 
     /// The next event, see [`Connection::next_event`](crate::Connection::next_event).
@@ -175,9 +164,9 @@ impl ReadHalf {
     ///
     /// There was no Close frame before it.
     pub fn eof(&mut self, replies: &mut Replies) -> Result<(), Disconnected> {
-        let mid_message = self.decoder.is_mid_message() || self.partial;
+        let mid_message = self.decoder.is_mid_message() || self.decoder.partial;
         let expected = self.decoder.has_ended();
-        self.eof = true;
+        self.decoder.eof = true;
         self.decoder.end();
         replies.end();
         match expected {
@@ -195,7 +184,7 @@ impl ReadHalf {
     /// Whether the peer's side of the stream has ended, and nothing is to be read any more.
     #[must_use]
     pub fn has_eof(&self) -> bool {
-        self.eof
+        self.decoder.eof
     }
 
     /// Ends the connection from our side: a Close frame, unless there was one, and nothing after it. What
@@ -219,7 +208,7 @@ impl ReadHalf {
         progress: Progress,
         replies: &mut Replies,
     ) -> Result<Option<Instant>, TimedOut> {
-        if let Some(timed_out) = self.timed_out {
+        if let Some(timed_out) = self.timers.timed_out() {
             return Err(timed_out);
         }
         if self.is_finished(progress) {
@@ -246,19 +235,21 @@ impl ReadHalf {
     /// Whether the socket is to be closed, see [`Connection::is_finished`](crate::Connection::is_finished).
     #[must_use]
     pub fn is_finished(&self, progress: Progress) -> bool {
-        self.timed_out.is_some() || self.timers.is_over() || self.eof && progress.flushed
+        self.timers.timed_out().is_some()
+            || self.timers.is_over()
+            || self.decoder.eof && progress.flushed
     }
 
     /// A deadline has passed: nothing more is received or sent.
     pub(super) fn give_up(&mut self, timed_out: TimedOut, replies: &mut Replies) -> TimedOut {
-        self.timed_out = Some(timed_out);
+        self.timers.give_up(timed_out);
         self.decoder.end();
         replies.end();
         timed_out
     }
 
     pub(super) fn timed_out(&self) -> Option<TimedOut> {
-        self.timed_out
+        self.timers.timed_out()
     }
 
     /// One row of the diagram of [`Connection`](crate::Connection).
@@ -278,7 +269,7 @@ impl ReadHalf {
         if input.take_news() {
             self.timers.heard();
         }
-        self.partial = !input.unread().is_empty();
+        self.decoder.partial = !input.unread().is_empty();
     }
 }
 

@@ -201,7 +201,7 @@ impl WriteHalf {
         self.stall.moved(n);
         self.encoder.sent(n);
         // A short write: the socket takes no more.
-        self.stall.set_blocked(!self.encoder.pending().is_empty());
+        self.stall.set_blocked(self.encoder.has_queue());
     }
 
     /// How many bytes wait to be written.

@@ -11,7 +11,8 @@ const LARGE_QUEUE: usize = 64 * 1024;
 impl Encoder {
     /// Whether our Close frame is on the wire, or will never be.
     pub(crate) fn is_close_written(&self) -> bool {
-        self.closed && self.sent >= self.close_end
+        // Behind it there are pongs at most.
+        self.closed && self.pending().is_empty()
     }
 
     /// Whether so much waits that it should be written before more is read: 256 KiB, or a quarter of what
@@ -58,6 +59,12 @@ impl Encoder {
         if self.sent == self.queue.len() {
             self.rewind();
         }
+    }
+
+    /// Whether anything waits but what overtakes.
+    #[inline]
+    pub(crate) fn has_queue(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     /// How many bytes wait, those that overtake included.
@@ -126,8 +133,7 @@ impl Encoder {
         if self.sent > 0 && self.queue.capacity() - self.queue.len() < len {
             // Found while the frame that is being written still has its header.
             self.boundary = self.find_boundary() - self.sent;
-            self.pong_end = self.pong_end.saturating_sub(self.sent);
-            self.close_end = self.close_end.saturating_sub(self.sent);
+            self.note_pong_end(self.pong_end().saturating_sub(self.sent));
             self.queue.drain(..self.sent);
             self.sent = 0;
         }
@@ -148,7 +154,6 @@ impl Encoder {
         self.sent = 0;
         self.boundary = 0;
         self.pong_end = 0;
-        self.close_end = 0;
     }
 }
 

@@ -22,7 +22,7 @@ impl Encoder {
     pub(crate) fn pong(&mut self, payload: &[u8]) {
         if self.is_short() {
             self.push(Opcode::Pong, payload);
-            self.pong_end = self.queue.len();
+            self.note_pong_end(self.queue.len());
         } else {
             let pong = &mut self.urgent.get_or_insert_default().pong;
             let pong = pong.get_or_insert_default();
@@ -47,6 +47,14 @@ impl Encoder {
         self.urgent.is_some()
     }
 
+    pub(super) fn note_pong_end(&mut self, end: usize) {
+        self.pong_end = u32::try_from(end).unwrap_or(0);
+    }
+
+    pub(super) fn pong_end(&self) -> usize {
+        usize::try_from(self.pong_end).unwrap_or(0)
+    }
+
     fn is_short(&self) -> bool {
         self.urgent.is_none() && self.queue.len() - self.sent <= SHORT_QUEUE
     }
@@ -64,7 +72,7 @@ impl Encoder {
     pub(super) fn promote(&mut self) {
         let boundary = self.find_boundary();
         let at_boundary = boundary == self.sent;
-        let behind_pongs = self.sent < self.pong_end;
+        let behind_pongs = self.sent < self.pong_end();
         let Some(urgent) = &mut self.urgent else {
             return;
         };
@@ -78,7 +86,7 @@ impl Encoder {
                 (Opcode::Ping, Vec::new())
             }
             (Some(_), false) => {
-                self.boundary = self.pong_end;
+                self.boundary = self.pong_end();
                 return;
             }
             (None, false) => {

@@ -132,3 +132,12 @@ fn the_end_of_the_stream_is_no_answer() {
     assert_eq!(connector.eof(), Ok(()));
     assert!(connector.connect().is_ok());
 }
+
+//
+#[test]
+fn a_handshake_under_way_is_not_finished() {
+    let (mut connector, image) = connector();
+    assert!(!connector.is_finished());
+    assert!(connector.next(&mut buffer(image.as_bytes())).unwrap().is_some());
+    assert!(!connector.is_finished());
+}

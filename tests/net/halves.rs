@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use sansocket::handshake::{Acceptor, Response};
 use sansocket::net::{self, Incoming};
@@ -51,7 +52,6 @@ fn close_waits_for_the_peers_close() {
 fn unix_sockets_are_served() {
     use std::io::Read;
     use std::os::unix::net::{UnixListener, UnixStream};
-    use std::time::Duration;
 
     use sansocket::net::Server;
 
@@ -131,4 +131,29 @@ fn a_refusal_is_written_by_the_write_loop() {
     acceptor.write_with(|slices| written.write_vectored(slices)).unwrap();
     assert!(written.starts_with(b"HTTP/1.1 404 "));
     assert!(acceptor.wants_shutdown());
+}
+
+#[test]
+fn a_half_that_receives_remembers_the_end() {
+    let (mut read, _) = Connection::server(Config::default()).split();
+    assert!(!read.has_eof() && !read.is_closed());
+    assert!(read.eof(&mut Replies::new()).is_err());
+    assert!(read.has_eof() && read.is_closed());
+}
+
+// what the writer holds back is not written
+#[test]
+fn our_side_is_not_ended_before_the_writer_has_passed_on_everything() {
+    let (mut read, mut write) = Connection::server(Config::default()).split();
+    let (mut input, mut replies, now) = (Buffer::new(), Replies::new(), Instant::now());
+    input.extend(&frame(CLOSE, b"\x03\xe8"));
+    assert!(read.advance(&mut input, &mut replies).unwrap().unwrap().is_close());
+    write.reply(&mut replies);
+    write.sent(write.pending().len());
+    write.set_flushed(false);
+    assert!(!write.wants_shutdown());
+    assert_eq!(write.tick(now), Ok(Some(now + Duration::from_secs(30))));
+    write.set_flushed(true);
+    assert!(write.wants_shutdown());
+    assert_eq!(write.tick(now), Ok(None));
 }
