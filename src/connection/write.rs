@@ -261,6 +261,7 @@ impl WriteHalf {
         self.failed = true;
         self.unsent = false;
         self.unflushed = false;
+        self.stall.set_blocked(false);
         self.encoder.discard();
     }
 

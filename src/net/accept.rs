@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -200,11 +201,14 @@ impl<S: Transport> Unanswered<S> {
 
 impl<S: Transport> Drop for Unanswered<S> {
     fn drop(&mut self) {
-        if let Some((stream, mut acceptor)) = self.0.take() {
-            let response = Response::refusal(500, "the server has no answer\n");
-            if acceptor.respond(response).is_ok() {
-                linger(&stream, acceptor.exchange());
-            }
+        let Some((stream, mut acceptor)) = self.0.take() else {
+            return;
+        };
+        let response = Response::refusal(500, "the server has no answer\n");
+        if acceptor.respond(response).is_ok() {
+            // The handler may be panicking: a transport that does so, too, must not end the process.
+            let answer = || linger(&stream, acceptor.exchange());
+            let _ = catch_unwind(AssertUnwindSafe(answer));
         }
     }
 }

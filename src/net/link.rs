@@ -27,9 +27,10 @@ pub(super) struct Link<S> {
     outbox: Outbox<WriteHalf, Posted>,
     /// Why nothing can be sent or received any more.
     failure: Mutex<Option<Failure>>,
-    /// What is told of the writer to those who do not hold it: how many bytes wait, whether the socket takes
-    /// no more, and how often the peer has read on.
+    /// What is told of the writer to those who do not hold it: how many bytes wait, whether there is a Close
+    /// among what was queued, whether the socket takes no more, and how often the peer has read on.
     queued: AtomicUsize,
+    closed: AtomicBool,
     blocked: AtomicBool,
     drained: AtomicU16,
     soon: Duration,
@@ -125,6 +126,7 @@ impl<S: Transport> Link<S> {
             outbox: Outbox::new(half, posted),
             failure: Mutex::new(None),
             queued: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             drained: AtomicU16::new(0),
             soon,
@@ -239,10 +241,16 @@ impl<S: Transport> Link<S> {
     /// Says that the connection is over, and wakes both halves.
     pub(super) fn abort(&self) {
         self.note_failure(Failure::Aborted);
-        let mut replies = Replies::new();
-        replies.end();
-        self.outbox.post(|posted| posted.merge(&mut replies));
+        self.outbox.post(|posted| {
+            posted.replies.end();
+            posted.messages.write_failed();
+        });
         self.shut_down();
+        // What is queued will not be written. If another thread writes, that one fails.
+        self.outbox.try_with(&|_| true, |half| {
+            half.write_failed();
+            self.note(half);
+        });
     }
 
     /// The same for a reason that the receiver is to report.
@@ -252,10 +260,11 @@ impl<S: Transport> Link<S> {
     }
 
     /// Passes on what the receiver has to say: into the queue, so that each ping is answered while there is
-    /// room, or to the thread that writes now; a Close always behind what was posted before. The receiver
+    /// room, or to the thread that writes now; the end always behind what was posted before. The receiver
     /// writes it before it waits.
     pub(super) fn reply(self: &Arc<Self>, replies: &mut Replies) {
-        if replies.has_close() || self.try_hold(|half| half.reply(replies)).is_none() {
+        let is_end = replies.has_close() || replies.end;
+        if is_end || self.try_hold(|half| half.reply(replies)).is_none() {
             self.post(replies);
         }
     }
@@ -265,9 +274,10 @@ impl<S: Transport> Link<S> {
         self.write_posted(false);
     }
 
-    /// Writes what was posted, or also what was fed, if it can be at once; else that is the waiter's.
+    /// Writes what was posted if it can be at once; else that is the waiter's. To make room, what was fed is
+    /// written, too, and it is tried even if the socket took no more when somebody last looked.
     fn write_posted(self: &Arc<Self>, fed: bool) {
-        match self.blocked.load(Ordering::Relaxed) {
+        match !fed && self.blocked.load(Ordering::Relaxed) {
             true => self.leave(true),
             false => {
                 let written = self.try_hold(|half| !fed || self.write_soon(half));
@@ -290,6 +300,7 @@ impl<S: Transport> Link<S> {
         let Some((written, due)) = attempt else {
             // While another thread writes, it is not at its end.
             progress.flushed = false;
+            progress.closed |= self.closed.load(Ordering::Relaxed);
             progress.drained = self.drained.load(Ordering::Relaxed);
             return Attempt { done: false, due: None };
         };
@@ -324,7 +335,9 @@ impl<S: Transport> Link<S> {
     fn note(&self, half: &WriteHalf) {
         self.queued.store(half.queued(), Ordering::Relaxed);
         self.blocked.store(half.is_blocked(), Ordering::Relaxed);
-        self.drained.store(half.progress().drained, Ordering::Relaxed);
+        let progress = half.progress();
+        self.closed.store(progress.closed, Ordering::Relaxed);
+        self.drained.store(progress.drained, Ordering::Relaxed);
     }
 
     fn failures(&self) -> MutexGuard<'_, Option<Failure>> {

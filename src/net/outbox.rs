@@ -142,6 +142,7 @@ impl<P: Posts, W: Writer<P>> Outbox<W, P> {
         loop {
             self.waiter.store(WAITS, SeqCst);
             loop {
+                self.step_aside();
                 let (written, left) = self.with(write, &write_on);
                 if written && !left {
                     break;
@@ -150,6 +151,16 @@ impl<P: Posts, W: Writer<P>> Outbox<W, P> {
             if self.waiter.compare_exchange(WAITS, NONE, SeqCst, SeqCst).is_ok() {
                 return;
             }
+        }
+    }
+
+    /// Whoever waits for the writer goes first: a mutex makes no such promise.
+    fn step_aside(&self) {
+        while self.next.load(SeqCst) > 0 {
+            #[cfg(not(all(test, loom)))]
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            #[cfg(all(test, loom))]
+            loom::thread::yield_now();
         }
     }
 

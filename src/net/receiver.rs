@@ -66,8 +66,8 @@ pub(super) struct Inner<S> {
     progress: Progress,
     /// The longest to wait without a look at the deadlines: none that another thread starts is sooner.
     longest_wait: Duration,
-    /// What came while the user was busy was read, before a deadline that passed meanwhile is fatal.
-    late: bool,
+    /// Since when a deadline has passed, perhaps while the user was busy: what came in time is read first.
+    late: Option<Instant>,
     /// The read timeout of the socket, which is only set when it changes.
     timeout: Option<Duration>,
     request: Option<Request>,
@@ -102,7 +102,7 @@ impl<S: Transport> Receiver<S> {
             replies: Replies::new(),
             progress: Progress::default(),
             longest_wait: ping_after.map_or(longest, |after| after.min(longest)),
-            late: false,
+            late: None,
             timeout: None,
             request,
             close: None,
@@ -263,8 +263,7 @@ impl<S: Transport> Inner<S> {
     fn wait(&mut self, buffer: &mut Buffer) {
         let Attempt { done, due } = self.link.attempt(&mut self.progress);
         let now = Instant::now();
-        if self.read.is_overdue(now, self.progress) && !std::mem::replace(&mut self.late, true) {
-            self.read_within(Duration::ZERO, buffer);
+        if self.is_late(now) && self.read_within(Duration::ZERO, buffer) {
             return;
         }
         let read_due = match self.read.tick(now, self.progress, &mut self.replies) {
@@ -284,6 +283,16 @@ impl<S: Transport> Inner<S> {
             *buffer = Buffer::new();
             self.link.release();
         }
+    }
+
+    /// Whether a deadline has passed, and not so long ago that a peer which sends without end keeps us.
+    fn is_late(&mut self, now: Instant) -> bool {
+        if !self.read.is_overdue(now, self.progress) {
+            self.late = None;
+            return false;
+        }
+        let since = *self.late.get_or_insert(now);
+        now.saturating_duration_since(since) < self.longest_wait
     }
 
     /// Reads once; whether there was anything.

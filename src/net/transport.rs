@@ -36,7 +36,8 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Passes on bytes that [`write`](Self::write) took and still holds, such as TLS records. It is called
     /// after the last byte of each batch; nothing to do by default. Fails with `WouldBlock` or `TimedOut`
-    /// when the write timeout has passed, and is then called again.
+    /// when the write timeout has passed, and is then called again. That a part was passed on is not seen: so
+    /// take no more in a write than a slow peer reads within the write timeout, such as some records.
     ///
     /// # Errors
     ///
@@ -49,7 +50,7 @@ pub trait Transport: Send + Sync + 'static {
     /// Windows, after whose timeout it is not known how much was sent: the first one then ends the connection, and
     /// to be fair to slow peers each write may take the whole
     /// [write timeout](crate::ConfigBuilder::write_timeout), in which the receiver, too, may be held up, and those
-    /// who otherwise never wait. [`TcpStream`] as a transport has no such writes.
+    /// who otherwise do not wait; [`Sender::try_send`](super::Sender::try_send) then finds room only as that is made. [`TcpStream`] as a transport has no such writes.
     fn resumes_writes(&self) -> bool {
         true
     }

@@ -32,6 +32,7 @@ mod short_writes;
 mod stalled_close;
 mod stalled_pongs;
 mod stopping;
+mod trying;
 mod waiting;
 mod write_failures;
 mod writes;

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -178,6 +179,8 @@ impl<S: Transport> Drop for OnPanic<'_, S> {
     fn drop(&mut self) {
         if self.armed && thread::panicking() {
             self.link.note_failure(io::Error::other("the transport panicked").into());
+            self.link.outbox.post(|posted| posted.messages.write_failed());
+            self.link.queued.store(0, Ordering::Relaxed);
             self.link.shut_down();
         }
     }
