@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Config, Millis};
 use crate::error::TimedOut;
+use crate::moment::Moment;
 
 /// The stage of a connection, as the tick sees it. [`Connection`](crate::Connection) draws the diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(crate) struct Timers {
     timed_out: Option<TimedOut>,
     clock: Clock,
     /// Since when the clock runs; nothing if nobody has told the time yet.
-    since: Option<Instant>,
+    since: Option<Moment>,
 }
 
 /// One clock is enough: silence does not count once closing has begun.
@@ -119,7 +120,7 @@ impl Timers {
         let (since, timeout, timed_out) = match (stage, self.clock, self.since, self.keepalive) {
             (Stage::Closing(Some(since)), ..) => (since, self.close_timeout, TimedOut::Close),
             (Stage::Open, Clock::Pinged, Some(since), Some((_, give_up_after))) if !self.heard => {
-                (since, give_up_after, TimedOut::Silence)
+                (since.into(), give_up_after, TimedOut::Silence)
             }
             _ => return None,
         };
@@ -132,7 +133,7 @@ impl Timers {
         };
         let heard = std::mem::take(&mut self.heard);
         let since = match (self.clock, self.since) {
-            (Clock::Silent | Clock::Pinged, Some(since)) if !heard => since,
+            (Clock::Silent | Clock::Pinged, Some(since)) if !heard => since.into(),
             _ => self.start(Clock::Silent, now),
         };
         match self.clock {
@@ -147,7 +148,7 @@ impl Timers {
 
     fn wait_for_the_end(&mut self, now: Instant) -> Option<Instant> {
         let since = match (self.clock, self.since) {
-            (Clock::Lingering, Some(since)) => since,
+            (Clock::Lingering, Some(since)) => since.into(),
             (Clock::LingerOver, _) => return None,
             _ => self.start(Clock::Lingering, now),
         };
@@ -160,7 +161,8 @@ impl Timers {
 
     fn start(&mut self, clock: Clock, now: Instant) -> Instant {
         self.clock = clock;
-        *self.since.insert(now)
+        self.since = Some(now.into());
+        now
     }
 }
 
@@ -173,7 +175,7 @@ pub(crate) struct Stall {
     blocked: bool,
     /// How many writes went on after the socket had taken no more: the peer has read then. It wraps.
     drained: u16,
-    since: Option<Instant>,
+    since: Option<Moment>,
 }
 
 impl Stall {
@@ -212,7 +214,7 @@ impl Stall {
         if !waits {
             return Ok(None);
         }
-        let since = *self.since.get_or_insert(now);
+        let since = Instant::from(*self.since.get_or_insert_with(|| now.into()));
         match has_passed(since, self.timeout, now) {
             true => Err(TimedOut::Write),
             false => Ok(after(since, self.timeout)),
@@ -361,6 +363,19 @@ mod tests {
         stall.moved(100);
         assert_eq!(at(90, &stall), tick(true, start + 120 * SECOND));
         assert_eq!(at(120, &stall), Err(TimedOut::Silence));
+    }
+
+    // L-10, V38: to be asked and to take nothing is no progress
+    #[test]
+    fn nothing_is_drained_by_a_write_that_takes_nothing() {
+        let mut stall = Stall::new(Config::default().write_timeout);
+        stall.moved(1);
+        assert_eq!((stall.is_blocked(), stall.drained()), (false, 0), "it went at once");
+        stall.set_blocked(true);
+        stall.moved(0);
+        assert_eq!((stall.is_blocked(), stall.drained()), (true, 0));
+        stall.moved(1);
+        assert_eq!(stall.drained(), 1);
     }
 
     // CL-16, L-10: whether there is anything to be read before it is too late

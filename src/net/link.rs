@@ -348,3 +348,23 @@ impl<S: Transport> Link<S> {
 pub(super) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // CL-04: the receiver tries again soon: a thread waits for the peer only in place of others
+    #[test]
+    fn replies_alone_are_nobody_elses() {
+        let messages = WriteHalf::new(Role::Server, &Config::default(), &[]);
+        let mut posted = Posted { replies: Replies::new(), messages };
+        let mut replies = Replies::new();
+        assert_eq!(posted.kind(), Kind::Nothing);
+        replies.ping = true;
+        posted.merge(&mut replies);
+        assert_eq!(posted.kind(), Kind::Replies);
+        replies.close(CloseCode::NORMAL, "");
+        posted.merge(&mut replies);
+        assert_eq!(posted.kind(), Kind::Others);
+    }
+}

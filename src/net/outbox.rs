@@ -210,6 +210,57 @@ fn poison<P, W: Writer<P>>(mut writer: MutexGuard<'_, W>) -> MutexGuard<'_, W> {
     writer
 }
 
+/// Who sees to posts that come while the writer is held.
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    impl Posts for Vec<Kind> {
+        fn kind(&self) -> Kind {
+            match self.contains(&Kind::Others) {
+                true => Kind::Others,
+                false => self.first().copied().unwrap_or(Kind::Nothing),
+            }
+        }
+    }
+
+    impl Writer<Vec<Kind>> for () {
+        fn take(&mut self, posts: &mut Vec<Kind>) {
+            posts.clear();
+        }
+
+        fn poison(&mut self) {}
+    }
+
+    /// Tries with this post, while each write brings another, writes all or not, and so many threads begin to
+    /// wait. How often was written, and whether posts of others are left.
+    fn tried(post: Kind, meanwhile: Kind, all: bool, waiting: usize) -> (usize, bool) {
+        let (outbox, writes) = (Outbox::new((), vec![post]), Cell::new(0));
+        let write = |(): &mut ()| {
+            writes.set(writes.get() + 1);
+            outbox.post(|posts| posts.push(meanwhile));
+            outbox.next.store(waiting, SeqCst);
+            all
+        };
+        let ((), left) = outbox.try_with(&write, |()| {}).unwrap();
+        (writes.get(), left)
+    }
+
+    // CL-04, IO-16
+    #[test]
+    fn posts_that_come_meanwhile_are_seen_to() {
+        use Kind::{Others, Replies};
+        assert_eq!(tried(Replies, Replies, true, 0), (2, false), "the receiver tries again");
+        assert_eq!(tried(Others, Others, true, 0), (1 + ROUNDS, true), "not without end");
+        assert_eq!(tried(Others, Others, true, 1), (1, false), "the next one does");
+        assert_eq!(tried(Replies, Others, false, 0), (2, true), "the waiter does");
+        assert_eq!(tried(Others, Replies, false, 0), (1, true), "a reply hides no others");
+    }
+}
+
 /// Run with `RUSTFLAGS="--cfg loom" cargo test --release --lib loom`.
 #[cfg(all(test, loom))]
 mod loom_tests {

@@ -1,6 +1,6 @@
 //! The opening handshake over real sockets.
 
-use std::io::{Read as _, Write};
+use std::io::{ErrorKind, Read as _, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -208,6 +208,15 @@ fn unix_sockets_are_closed_like_any() {
     });
     assert!(matches!(receiver.recv(), Err(Error::Protocol(_))));
     assert!(reading.join().unwrap().ends_with(b"\r\n\r\n\x88\x02\x03\xea"));
+}
+
+// Nothing more is read from it, nor written to it.
+#[test]
+fn a_socket_that_fails_is_closed_at_once() {
+    let fake = Fake::new(vec![Read::Fail(ErrorKind::ConnectionReset)], vec![]);
+    let failed = Upgrade::read(fake.clone(), Config::default());
+    assert!(matches!(failed, Err(Error::Io(_))), "{failed:?}");
+    assert_eq!((fake.waits().len(), fake.shutdowns()), (1, vec![Shutdown::Both]));
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn what_was_tried_is_written_as_soon_as_the_peer_reads() {
 fn closing_does_not_wait_for_a_peer_that_does_not_read() {
     for fed in [false, true] {
         let pipe = Pipe::new(Way::Stalled);
-        let (sender, _receiver) = pipe.open(Config::default());
+        let (sender, _receiver) = pipe.open(config(|config| config.max_queue(1000)));
         match fed {
             true => sender.feed("before").unwrap(),
             false => sender.try_send("before").unwrap(),
@@ -77,7 +77,10 @@ fn closing_does_not_wait_for_a_peer_that_does_not_read() {
         let start = Instant::now();
         sender.close(CloseCode::NORMAL, "").unwrap();
         assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
-        assert_eq!(sender.try_send("too late"), Err(SendError::Closed));
+        for len in [0, 1000] {
+            let late = sender.try_send(&vec![0; len]);
+            assert_eq!(late, Err(SendError::Closed), "whether there is room or not");
+        }
         pipe.set(Way::Open);
         let closed = |output: &[u8], _: &[_]| output == b"\x81\x06before\x88\x02\x03\xe8";
         pipe.wait_until(SECOND, closed).expect("the Close is not written");
