@@ -52,6 +52,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// it returned an error. A handler that panics takes down its own connection, with 1011, and no
 /// other. (A program built with `panic = "abort"` ends, of course.)
 ///
+/// Errors and refusals go to the crate `log`: install a logger to see them, or set
+/// [`on_error`](Self::on_error).
+///
 /// To stop on Ctrl-C, with the crate `ctrlc`:
 ///
 /// ```no_run
