@@ -9,6 +9,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod answers;
 #[cfg(feature = "client")]
 mod client;
 mod closing;
@@ -21,9 +22,9 @@ mod halves;
 mod handover;
 mod handshake;
 mod last_words;
+mod pacing;
 mod pipe;
 mod raw;
-mod remaining;
 mod reports;
 #[cfg(feature = "client")]
 mod secrecy;
@@ -32,6 +33,7 @@ mod short_writes;
 mod stalled_close;
 mod stalled_pongs;
 mod stopping;
+mod teardown;
 mod trying;
 mod waiting;
 mod write_failures;

@@ -1,4 +1,4 @@
-//! Holds `coverage.toml` against the tests: each rule of the RFC, each known vulnerability and each
+//! Holds `ledger.toml` against the tests: each rule of the RFC, each known vulnerability and each
 //! attack has tests, or a reason why it has none.
 
 #![allow(
@@ -198,7 +198,7 @@ fn faults(ledger: &[Row], rows: &[String], tests: &HashMap<String, Test>) -> Vec
 #[test]
 #[cfg_attr(miri, ignore = "it reads files")]
 fn every_row_has_a_test_or_a_reason() {
-    let lines = include_str!("coverage.toml").lines().enumerate();
+    let lines = include_str!("ledger.toml").lines().enumerate();
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let parse = |(i, line)| Row::parse(line).unwrap_or_else(|| panic!("line {}: {line}", i + 1));
     let ledger: Vec<Row> = lines.map(parse).collect();

@@ -1,0 +1,85 @@
+//! Answers that are written in pieces, stall, or break off.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use sansocket::net::{self, Sender};
+use sansocket::{Config, Error, SendError, TimedOut};
+
+use crate::fake::{Fake, Read, Write};
+use crate::raw::{REQUEST, TEXT, config, frame};
+
+const ACCEPTANCE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+// HS-40, IO-02: it goes on at the byte where it stopped, and the frames come behind it
+#[test]
+fn an_acceptance_in_short_writes_comes_before_the_frames() {
+    let request = [REQUEST.as_bytes(), &frame(TEXT, b"early")].concat();
+    let wanted = [ACCEPTANCE, b"\x81\x05early\x81\x06second"].concat();
+    let cut = |at| {
+        vec![
+            Write::Take(at),
+            Write::Fail(ErrorKind::WouldBlock),
+            Write::Fail(ErrorKind::Interrupted),
+        ]
+    };
+    let plans = (1..wanted.len()).map(cut).chain([vec![Write::Take(1); wanted.len()]]);
+    for plan in plans {
+        let fake = Fake::new(vec![Read::Bytes(request.clone())], plan);
+        let (sender, mut receiver) = net::accept(fake.clone(), Config::default()).unwrap();
+        assert_eq!(fake.written(), ACCEPTANCE);
+        sender.feed(receiver.recv().unwrap().unwrap()).unwrap();
+        sender.send("second").unwrap();
+        assert_eq!(fake.written(), wanted);
+    }
+}
+
+// HS-39, HS-40: of an answer that breaks off there is no connection
+#[test]
+fn an_acceptance_that_breaks_off_opens_nothing() {
+    for written in 0..ACCEPTANCE.len() {
+        let mut plan = vec![Write::Take(1); written];
+        plan.push(Write::Fail(ErrorKind::ConnectionReset));
+        let fake = Fake::new(vec![Read::Bytes(REQUEST.into())], plan);
+        match net::accept(fake.clone(), Config::default()) {
+            Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(fake.written(), ACCEPTANCE[..written]);
+    }
+}
+
+// IO-10: what was fed is written later, or its sender learns that it never will be
+#[test]
+fn a_flush_that_stalls_goes_on_and_one_that_fails_says_so() {
+    let feed = |sender: &Sender<Fake>| {
+        sender.feed("one").unwrap();
+        sender.feed("two").unwrap();
+    };
+    let stalls =
+        vec![Write::Fail(ErrorKind::WouldBlock), Write::Take(2), Write::Fail(ErrorKind::TimedOut)];
+    let fake = Fake::new(vec![], stalls);
+    let (sender, _receiver) = fake.open();
+    feed(&sender);
+    sender.flush().unwrap();
+    assert_eq!(fake.written(), b"\x81\x03one\x81\x03two");
+
+    for kind in [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::Other] {
+        let fake = Fake::new(vec![], vec![Write::Take(7), Write::Fail(kind)]);
+        let (sender, _receiver) = fake.open();
+        feed(&sender);
+        match sender.flush() {
+            Err(Error::Io(error)) => assert_eq!(error.kind(), kind),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(sender.send("late"), Err(Error::Send(SendError::Closed))));
+        assert_eq!(fake.written(), b"\x81\x03one\x81\x03");
+    }
+
+    let impatient = config(|config| config.write_timeout(Duration::from_millis(1)));
+    let (sender, _receiver) = Fake::stuck().open_with(impatient);
+    feed(&sender);
+    assert!(matches!(sender.flush(), Err(Error::TimedOut(TimedOut::Write))));
+    assert!(matches!(sender.send("late"), Err(Error::Send(SendError::Closed))));
+}
