@@ -153,6 +153,11 @@ impl Session {
         self.model.command(Frame { first, payload }, result, idle);
         self.model.wrote(&room[..written]);
         self.model.moved |= written > 0;
+        if result.is_ok() {
+            self.model.heard |= self.model.blocked && written > 0;
+            // This writer never says that it takes no more at present.
+            self.model.blocked = false;
+        }
     }
 
     /// Never without a payload: those are the keepalive's.
@@ -192,6 +197,9 @@ impl Session {
             let now = pending.len().min(most);
             self.model.wrote(&pending[..now]);
             self.model.moved = true;
+            // A peer that takes what had to wait for it is alive.
+            self.model.heard |= self.model.blocked;
+            self.model.blocked = now < pending.len();
             self.connection.sent(now);
             most -= now;
         }
@@ -284,6 +292,8 @@ struct Model {
     closing_since: Option<Instant>,
     /// Something was written since the last tick.
     moved: bool,
+    /// The last write took less than there was.
+    blocked: bool,
     stalled_since: Option<Instant>,
     lingering_since: Option<Instant>,
     lingered: bool,
@@ -322,6 +332,7 @@ impl Model {
             pinged: None,
             closing_since: None,
             moved: false,
+            blocked: false,
             stalled_since: None,
             lingering_since: None,
             lingered: false,

@@ -200,9 +200,9 @@ impl WriteHalf {
     #[inline]
     pub fn sent(&mut self, n: usize) {
         self.stall.moved(n);
-        self.encoder.sent(n);
         // A short write: the socket takes no more.
-        self.stall.set_blocked(self.encoder.has_queue());
+        self.stall.set_blocked(n < self.encoder.pending().len());
+        self.encoder.sent(n);
     }
 
     /// How many bytes wait to be written.

@@ -61,12 +61,6 @@ impl Encoder {
         }
     }
 
-    /// Whether anything waits but what overtakes.
-    #[inline]
-    pub(crate) fn has_queue(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
     /// How many bytes wait, those that overtake included.
     pub(crate) fn queued(&self) -> usize {
         let urgent = self.urgent.as_ref().map_or(0, |urgent| self.waiting(urgent));
