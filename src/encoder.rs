@@ -33,6 +33,8 @@ pub(crate) struct Encoder {
     boundary: usize,
     /// Where the latest pong in the queue ends, if that is behind `sent`, and the queue not too long to say.
     pong_end: u32,
+    /// Where our Close frame ends, if that is behind `sent`: pongs may follow it.
+    close_end: usize,
     /// Times in a row that most of the memory was not needed.
     spare: u8,
     urgent: Option<Box<Urgent>>,
@@ -49,6 +51,7 @@ impl Encoder {
             sent: 0,
             boundary: output.len(),
             pong_end: 0,
+            close_end: 0,
             spare: 0,
             urgent: None,
         }
@@ -158,6 +161,7 @@ impl Encoder {
     fn push_close(&mut self, body: &Payload) {
         if !std::mem::replace(&mut self.closed, true) {
             self.push(Opcode::Close, body.as_bytes());
+            self.close_end = self.queue.len();
         }
     }
 

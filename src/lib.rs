@@ -237,7 +237,6 @@ pub mod frame;
 pub mod handshake;
 mod mask;
 mod message;
-mod moment;
 pub mod net;
 mod prepared;
 mod timers;

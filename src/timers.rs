@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Config, Millis};
 use crate::error::TimedOut;
-use crate::moment::Moment;
 
 /// The stage of a connection, as the tick sees it. [`Connection`](crate::Connection) draws the diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +34,7 @@ pub(crate) struct Timers {
     timed_out: Option<TimedOut>,
     clock: Clock,
     /// Since when the clock runs; nothing if nobody has told the time yet.
-    since: Option<Moment>,
+    since: Option<Instant>,
 }
 
 /// One clock is enough: silence does not count once closing has begun.
@@ -120,7 +119,7 @@ impl Timers {
         let (since, timeout, timed_out) = match (stage, self.clock, self.since, self.keepalive) {
             (Stage::Closing(Some(since)), ..) => (since, self.close_timeout, TimedOut::Close),
             (Stage::Open, Clock::Pinged, Some(since), Some((_, give_up_after))) if !self.heard => {
-                (since.into(), give_up_after, TimedOut::Silence)
+                (since, give_up_after, TimedOut::Silence)
             }
             _ => return None,
         };
@@ -133,7 +132,7 @@ impl Timers {
         };
         let heard = std::mem::take(&mut self.heard);
         let since = match (self.clock, self.since) {
-            (Clock::Silent | Clock::Pinged, Some(since)) if !heard => since.into(),
+            (Clock::Silent | Clock::Pinged, Some(since)) if !heard => since,
             _ => self.start(Clock::Silent, now),
         };
         match self.clock {
@@ -148,7 +147,7 @@ impl Timers {
 
     fn wait_for_the_end(&mut self, now: Instant) -> Option<Instant> {
         let since = match (self.clock, self.since) {
-            (Clock::Lingering, Some(since)) => since.into(),
+            (Clock::Lingering, Some(since)) => since,
             (Clock::LingerOver, _) => return None,
             _ => self.start(Clock::Lingering, now),
         };
@@ -161,8 +160,7 @@ impl Timers {
 
     fn start(&mut self, clock: Clock, now: Instant) -> Instant {
         self.clock = clock;
-        self.since = Some(now.into());
-        now
+        *self.since.insert(now)
     }
 }
 
@@ -175,7 +173,7 @@ pub(crate) struct Stall {
     blocked: bool,
     /// How many writes went on after the socket had taken no more: the peer has read then. It wraps.
     drained: u16,
-    since: Option<Moment>,
+    since: Option<Instant>,
 }
 
 impl Stall {
@@ -214,7 +212,7 @@ impl Stall {
         if !waits {
             return Ok(None);
         }
-        let since = Instant::from(*self.since.get_or_insert_with(|| now.into()));
+        let since = *self.since.get_or_insert(now);
         match has_passed(since, self.timeout, now) {
             true => Err(TimedOut::Write),
             false => Ok(after(since, self.timeout)),

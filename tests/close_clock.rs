@@ -47,3 +47,20 @@ fn the_clock_waits_for_a_writer_that_holds_the_close() {
     assert_eq!(write.tick(late), Ok(None));
     assert_eq!(read.tick(late, write.progress(), &mut replies), Ok(Some(late + 10 * SECOND)));
 }
+
+// CL-16, CL-02: pings do not put it off, whose answers always wait behind the Close
+#[test]
+fn pongs_behind_the_close_do_not_hold_its_clock() {
+    let mut session = Session::new();
+    let start = Instant::now();
+    session.connection.close(CloseCode::NORMAL, "").unwrap();
+    session.output();
+    for second in 0..10 {
+        session.events(&common::wire::client(common::wire::PING, b"?"));
+        assert!(!session.connection.pending().is_empty(), "a pong waits");
+        let due = session.connection.tick(start + second * SECOND);
+        assert_eq!(due, Ok(Some(start + 10 * SECOND)));
+        session.output();
+    }
+    assert_eq!(session.connection.tick(start + 10 * SECOND), Err(TimedOut::Close));
+}

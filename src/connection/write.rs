@@ -9,7 +9,6 @@ use crate::control::Replies;
 use crate::encoder::{self, Encoder, Unsent, Written};
 use crate::error::{SendError, TimedOut};
 use crate::message::Message;
-use crate::moment::Moment;
 use crate::prepared::Prepared;
 use crate::timers::Stall;
 
@@ -22,7 +21,7 @@ pub struct WriteHalf {
     pub(super) encoder: Encoder,
     stall: Stall,
     /// Since when our Close frame is written.
-    closing: Option<Moment>,
+    closing: Option<Instant>,
     /// Nothing follows what is queued.
     finishing: bool,
     /// A message that is not in the queue waits to be written.
@@ -279,7 +278,7 @@ impl WriteHalf {
     /// [`TimedOut::Write`]: the peer takes nothing. It counts as a [failed write](Self::write_failed).
     pub fn tick(&mut self, now: Instant) -> Result<Option<Instant>, TimedOut> {
         if self.encoder.is_close_written() && !self.unflushed {
-            self.closing.get_or_insert_with(|| now.into());
+            self.closing.get_or_insert(now);
         }
         let waits = !self.is_flushed();
         self.stall.tick(now, waits).inspect_err(|_| self.write_failed())
@@ -290,7 +289,7 @@ impl WriteHalf {
     pub fn progress(&self) -> Progress {
         Progress {
             closed: self.encoder.is_closed(),
-            closing: self.closing.map(Instant::from),
+            closing: self.closing,
             flushed: self.is_flushed(),
             drained: self.stall.drained(),
             failed: self.failed,

@@ -11,8 +11,7 @@ const LARGE_QUEUE: usize = 64 * 1024;
 impl Encoder {
     /// Whether our Close frame is on the wire, or will never be.
     pub(crate) fn is_close_written(&self) -> bool {
-        // Behind it there are pongs at most.
-        self.closed && self.pending().is_empty()
+        self.closed && self.sent >= self.close_end
     }
 
     /// Whether so much waits that it should be written before more is read: 256 KiB, or a quarter of what
@@ -128,6 +127,7 @@ impl Encoder {
             // Found while the frame that is being written still has its header.
             self.boundary = self.find_boundary() - self.sent;
             self.note_pong_end(self.pong_end().saturating_sub(self.sent));
+            self.close_end = self.close_end.saturating_sub(self.sent);
             self.queue.drain(..self.sent);
             self.sent = 0;
         }
@@ -148,6 +148,7 @@ impl Encoder {
         self.sent = 0;
         self.boundary = 0;
         self.pong_end = 0;
+        self.close_end = 0;
     }
 }
 
