@@ -303,8 +303,6 @@ impl Client {
         if let Stage::Handshake(acceptor) = &mut self.stage {
             match acceptor.next(input) {
                 Ok(Some(Incoming::Upgrade(request))) => {
-                    let acceptor =
-                        std::mem::replace(acceptor, Box::new(Acceptor::new(&server.config)));
                     let opened = acceptor.accept(accept(&request));
                     self.stage = Stage::Open(opened.map_err(io::Error::other)?);
                 }

@@ -134,14 +134,14 @@ impl Acceptor {
 
     /// Opens the connection with a response from [`Request::accept`](super::Request::accept). Its
     /// bytes are the first that the connection has [pending](Connection::pending). Go on with the same
-    /// buffer.
+    /// buffer; this is finished. After an error another response may be given.
     ///
     /// # Errors
     ///
     /// [`WrongKind`](ResponseError::WrongKind) if the response is a refusal, or no request to open
     /// a WebSocket was taken; [`Answered`](ResponseError::Answered) after another response.
     #[doc(alias = "101")]
-    pub fn accept(self, response: Response) -> Result<Connection, ResponseError> {
+    pub fn accept(&mut self, response: Response) -> Result<Connection, ResponseError> {
         match self.exchange.stage() {
             Stage::Head | Stage::Deciding => {}
             _ => return Err(ResponseError::Answered),
@@ -149,6 +149,7 @@ impl Acceptor {
         if !response.is_acceptance() || self.asked != Asked::Upgrade {
             return Err(ResponseError::WrongKind);
         }
+        self.exchange.enter(Stage::Finished);
         Ok(Connection::opened(Role::Server, &self.config, &response.to_bytes()))
     }
 

@@ -188,13 +188,22 @@ impl<S: Transport> Unanswered<S> {
         }
     }
 
+    /// What opens the connection; its bytes are not written here.
+    fn accept(mut self, response: Response) -> Result<(S, Connection), ResponseError> {
+        let connection = match &mut self.0 {
+            Some((_, acceptor)) => acceptor.accept(response)?,
+            None => return Err(ResponseError::Answered),
+        };
+        Ok((self.take().0, connection))
+    }
+
     /// Writes an answer that opens nothing, and closes the socket.
     fn respond(mut self, response: Response) -> Result<(), ResponseError> {
-        if let Some((stream, acceptor)) = &mut self.0 {
+        if let Some((_, acceptor)) = &mut self.0 {
             acceptor.respond(response)?;
-            linger(stream, acceptor.exchange());
         }
-        self.0 = None;
+        let (stream, mut acceptor) = self.take();
+        linger(&stream, acceptor.exchange());
         Ok(())
     }
 }
@@ -268,11 +277,7 @@ impl<S: Transport> Upgrade<S> {
     /// [`Error::TimedOut`] or [`Error::Io`] if it cannot be written.
     pub fn accept(self, response: Response) -> Result<Halves<S>, Error> {
         let Self { exchange, input, request, config, opened } = self;
-        if !response.is_acceptance() {
-            return Err(ResponseError::WrongKind.into());
-        }
-        let (stream, acceptor) = exchange.take();
-        let connection = acceptor.accept(response)?;
+        let (stream, connection) = exchange.accept(response)?;
         let request = Some(request);
         let mut halves = open_as(Role::Server, stream, connection, input, request, &config)?;
         halves.0.flush()?;

@@ -40,7 +40,7 @@ fn not_found() -> Response {
 #[test]
 fn the_acceptance_goes_out_in_front_of_the_frames() {
     for step in [1, 7, usize::MAX] {
-        let (acceptor, request) = asked();
+        let (mut acceptor, request) = asked();
         let response = request.accept();
         let mut connection = acceptor.accept(response.clone()).unwrap();
         connection.send("welcome").unwrap();
@@ -58,7 +58,7 @@ fn the_acceptance_goes_out_in_front_of_the_frames() {
 #[test]
 fn a_pong_does_not_overtake_the_acceptance() {
     for written in 0..=130 {
-        let (acceptor, request) = asked();
+        let (mut acceptor, request) = asked();
         let response = request.accept().to_bytes();
         let mut connection = acceptor.accept(request.accept()).unwrap();
         connection.send(&[7; 2000]).unwrap();
@@ -116,10 +116,14 @@ fn a_refused_acceptor_discards_and_repeats() {
 //
 #[test]
 fn a_response_is_of_the_kind_that_was_asked_for() {
-    let (acceptor, request) = asked();
+    let (mut acceptor, request) = asked();
     let refusal = request.reject(404).unwrap();
+    let (mut accepted, _) = asked();
+    accepted.accept(request.accept()).unwrap();
+    assert!(accepted.is_finished() && accepted.pending().is_empty());
+    assert_eq!(accepted.respond(refusal.clone()), Err(ResponseError::Answered));
+    assert_eq!(accepted.accept(request.accept()).unwrap_err(), ResponseError::Answered);
     assert_eq!(acceptor.accept(refusal.clone()).unwrap_err(), ResponseError::WrongKind);
-    let (mut acceptor, _) = asked();
     assert_eq!(acceptor.respond(request.accept()), Err(ResponseError::WrongKind));
     assert_eq!(acceptor.pending(), b"");
     assert!(acceptor.reject().is_none());
@@ -127,7 +131,7 @@ fn a_response_is_of_the_kind_that_was_asked_for() {
     assert_eq!(acceptor.pending(), refusal.to_bytes());
     assert_eq!(acceptor.accept(request.accept()).unwrap_err(), ResponseError::Answered);
     // Nobody has asked for a WebSocket.
-    for nobody in [self::acceptor(), asked_plainly()] {
+    for mut nobody in [self::acceptor(), asked_plainly()] {
         assert_eq!(nobody.accept(request.accept()).unwrap_err(), ResponseError::WrongKind);
     }
 }
