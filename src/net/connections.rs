@@ -26,6 +26,8 @@ struct Table<S> {
     last_id: u64,
     open: HashMap<u64, Sender<S>>,
     stopping: bool,
+    /// The accept loop has ended, and nobody listens any more.
+    accepting_ended: bool,
     /// Calls of `stop` that have not returned.
     stops: usize,
     /// The deadline has passed: the rest is not waited for.
@@ -50,6 +52,7 @@ impl<S> Default for Connections<S> {
             last_id: 0,
             open: HashMap::new(),
             stopping: false,
+            accepting_ended: false,
             stops: 0,
             abandoned: false,
             cut_off: 0,
@@ -146,10 +149,16 @@ impl<S: Transport> Connections<S> {
         left
     }
 
-    /// Waits until all connections have ended or were given up, and every stop has returned; how many were
-    /// cut off.
+    /// Whether the accept loop has noticed the stop.
+    pub(super) fn has_stopped_accepting(&self) -> bool {
+        self.table().accepting_ended
+    }
+
+    /// After the accept loop, waits until all connections have ended or were given up, and every stop has
+    /// returned; how many were cut off.
     pub(super) fn wait_for_the_stop(&self) -> usize {
         let mut table = self.table();
+        table.accepting_ended = true;
         while table.permits > 0 && !table.abandoned || table.stops > 0 {
             table = self.changed.wait(table).unwrap_or_else(PoisonError::into_inner);
         }

@@ -170,6 +170,9 @@ impl<L: Listener> Server<L> {
         let handler = Arc::new(handler);
         while let Some((stream, peer)) = self.next() {
             let Some(permit) = self.connections.permit(self.max_connections) else {
+                if self.connections.is_stopping() {
+                    break;
+                }
                 self.turn_away(stream, peer);
                 continue;
             };
@@ -295,8 +298,11 @@ impl<S: Transport> Handle<S> {
             self.connections.close_one(id);
         }
         self.connections.wait_until_empty(deadline);
-        // There may have been no file descriptor left to wake it with before.
-        (self.waker)();
+        // There may have been no file descriptor left to wake it with before. Once it has ended, the address may
+        // be somebody else's.
+        if !self.connections.has_stopped_accepting() {
+            (self.waker)();
+        }
         self.connections.end_stop()
     }
 }

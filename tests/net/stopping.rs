@@ -177,6 +177,29 @@ fn a_stop_without_file_descriptors_has_an_end() {
     assert_eq!(told.recv_timeout(PATIENCE), Ok(0));
 }
 
+// nor again once it has ended: by then another process may listen there
+#[test]
+fn a_server_that_has_stopped_listening_is_not_woken_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let calls = Arc::new(AtomicUsize::new(1));
+    let server = Server::from_listener(Crowded(listener, Arc::clone(&calls)), Config::default());
+    let server = server.unwrap();
+    let handle = server.handle();
+    let running = thread::spawn(move || server.run(receive));
+    let mut client = connect(address);
+    let stopping = thread::spawn(move || handle.stop(Duration::ZERO, PATIENCE));
+    assert_eq!(client.read(), (CLOSE, b"\x03\xe9".to_vec()));
+    while TcpStream::connect(address).is_ok() {
+        thread::sleep(Duration::from_millis(10)); // it listens still
+    }
+    client.send_close(1001, "");
+    drop(client);
+    assert_eq!(stopping.join().unwrap(), 0);
+    running.join().unwrap();
+    assert_eq!(calls.load(Ordering::Relaxed), 2, "woken more than once");
+}
+
 // RE-11: who reports errors may have errors of its own
 #[test]
 fn a_panic_in_on_error_does_not_end_the_server() {
