@@ -221,11 +221,13 @@ impl<S: Transport> Link<S> {
         };
         let mut result = self.outbox.post(post);
         if result == Err(SendError::QueueFull) {
-            self.write_posted(true); // the peer may have read on
+            // The peer may have read on, whatever the socket said when somebody last looked.
+            let written = self.try_hold(|half| self.write_soon(half));
+            self.leave(written == Some(false));
             result = self.outbox.post(post);
         }
         result?;
-        self.write_posted(false);
+        self.write_posted();
         Ok(())
     }
 
@@ -271,18 +273,14 @@ impl<S: Transport> Link<S> {
 
     fn post(self: &Arc<Self>, replies: &mut Replies) {
         self.outbox.post(|posted| posted.merge(replies));
-        self.write_posted(false);
+        self.write_posted();
     }
 
-    /// Writes what was posted if it can be at once; else that is the waiter's. To make room, what was fed is
-    /// written, too, and it is tried even if the socket took no more when somebody last looked.
-    fn write_posted(self: &Arc<Self>, fed: bool) {
-        match !fed && self.blocked.load(Ordering::Relaxed) {
+    /// Writes what was posted if it can be at once; else that is the waiter's.
+    fn write_posted(self: &Arc<Self>) {
+        match self.blocked.load(Ordering::Relaxed) {
             true => self.leave(true),
-            false => {
-                let written = self.try_hold(|half| !fed || self.write_soon(half));
-                self.leave(written == Some(false));
-            }
+            false => _ = self.try_hold(|_| {}),
         }
     }
 
