@@ -171,7 +171,7 @@ mod tests {
 
     // Whichever of the two it was
     #[test]
-    fn what_one_of_two_says_is_said() {
+    fn merged_replies_keep_what_either_says() {
         for newer_says in [false, true] {
             let (mut replies, mut newer) = (Replies::new(), Replies::new());
             let says = if newer_says { &mut newer } else { &mut replies };

@@ -3,10 +3,13 @@
 //! Nothing is done per byte or per write but to raise a flag; a tick tells the time. A deadline that is moved
 //! earlier, such as by a Close, is seen by the next tick.
 
+mod stall;
+
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Millis};
 use crate::error::TimedOut;
+pub(crate) use stall::Stall;
 
 /// The stage of a connection, as the tick sees it. [`Connection`](crate::Connection) draws the diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,62 +167,6 @@ impl Timers {
     }
 }
 
-/// The deadline of the sending half: how long the peer may take nothing of what waits.
-#[derive(Debug)]
-pub(crate) struct Stall {
-    timeout: Millis,
-    moved: bool,
-    /// The socket takes no more at present.
-    blocked: bool,
-    /// How many writes went on after the socket had taken no more: the peer has read then. It wraps.
-    drained: u16,
-    since: Option<Instant>,
-}
-
-impl Stall {
-    pub(crate) fn new(timeout: Millis) -> Self {
-        Self { timeout, moved: false, blocked: false, drained: 0, since: None }
-    }
-
-    /// The peer took `n` bytes.
-    #[inline]
-    pub(crate) fn moved(&mut self, n: usize) {
-        self.moved |= n > 0;
-        self.drained = self.drained.wrapping_add(u16::from(self.blocked && n > 0));
-    }
-
-    /// Says whether the socket takes no more at present.
-    #[inline]
-    pub(crate) fn set_blocked(&mut self, blocked: bool) {
-        self.blocked = blocked;
-    }
-
-    /// Whether the socket has taken no more.
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.blocked
-    }
-
-    /// How often the peer has read on, to be compared with what it was before.
-    pub(crate) fn drained(&self) -> u16 {
-        self.drained
-    }
-
-    /// When the peer has to have taken something, if anything waits.
-    pub(crate) fn tick(&mut self, now: Instant, waits: bool) -> Result<Option<Instant>, TimedOut> {
-        if std::mem::take(&mut self.moved) || !waits {
-            self.since = None;
-        }
-        if !waits {
-            return Ok(None);
-        }
-        let since = *self.since.get_or_insert(now);
-        match has_passed(since, self.timeout, now) {
-            true => Err(TimedOut::Write),
-            false => Ok(after(since, self.timeout)),
-        }
-    }
-}
-
 /// A clock that runs backwards passes nothing early.
 fn has_passed(since: Instant, time: Millis, now: Instant) -> bool {
     now.saturating_duration_since(since) >= Duration::from(time)
@@ -323,25 +270,6 @@ mod tests {
         }
     }
 
-    // V38, T6: the time that counts is that without any progress
-    #[test]
-    fn a_stalled_write_has_a_deadline() {
-        let start = Instant::now();
-        let mut stall = Stall::new(Config::default().write_timeout);
-        let at = |stall: &mut Stall, second: u32, waits| stall.tick(start + second * SECOND, waits);
-        let due = |second: u32| Ok(Some(start + second * SECOND));
-        assert_eq!(at(&mut stall, 0, false), Ok(None));
-        assert_eq!(at(&mut stall, 10, true), due(40));
-        assert_eq!(at(&mut stall, 39, true), due(40));
-        stall.moved(0);
-        assert_eq!(at(&mut stall, 39, true), due(40));
-        stall.moved(1);
-        assert_eq!(at(&mut stall, 40, true), due(70));
-        assert_eq!(at(&mut stall, 69, false), Ok(None));
-        assert_eq!(at(&mut stall, 80, true), due(110));
-        assert_eq!(at(&mut stall, 110, true), Err(TimedOut::Write));
-    }
-
     // L-10: a peer that reads what had to wait is not silent; what the socket takes at once says nothing
     #[test]
     fn draining_breaks_the_silence() {
@@ -361,19 +289,6 @@ mod tests {
         stall.moved(100);
         assert_eq!(at(90, &stall), tick(true, start + 120 * SECOND));
         assert_eq!(at(120, &stall), Err(TimedOut::Silence));
-    }
-
-    // L-10, V38: to be asked and to take nothing is no progress
-    #[test]
-    fn nothing_is_drained_by_a_write_that_takes_nothing() {
-        let mut stall = Stall::new(Config::default().write_timeout);
-        stall.moved(1);
-        assert_eq!((stall.is_blocked(), stall.drained()), (false, 0), "it went at once");
-        stall.set_blocked(true);
-        stall.moved(0);
-        assert_eq!((stall.is_blocked(), stall.drained()), (true, 0));
-        stall.moved(1);
-        assert_eq!(stall.drained(), 1);
     }
 
     // CL-16, L-10: whether there is anything to be read before it is too late

@@ -248,7 +248,7 @@ fn many_connections_share_a_buffer() {
 
 // RE-05: where connections share a buffer
 #[test]
-fn what_a_failed_connection_left_unread_is_no_sign_of_life_of_the_next() {
+fn unread_bytes_of_a_failed_connection_are_no_sign_of_life_of_the_next() {
     const SECOND: Duration = Duration::from_secs(1);
     let (mut failed, mut session, start) = (Session::new(), Session::new(), Instant::now());
     session.connection.tick(start).unwrap();

@@ -20,6 +20,8 @@ struct Quiet {
     timeout: Mutex<Duration>,
     timeouts: Mutex<usize>,
     ended: Mutex<bool>,
+    /// It takes nothing for a while.
+    stalled: Mutex<bool>,
 }
 
 impl Transport for Quiet {
@@ -39,6 +41,10 @@ impl Transport for Quiet {
     }
 
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if *self.stalled.lock().unwrap() {
+            thread::sleep(Duration::from_millis(1));
+            return Err(ErrorKind::WouldBlock.into());
+        }
         Ok(slices.iter().map(|slice| slice.len()).sum())
     }
 
@@ -75,47 +81,10 @@ fn an_idle_connection_on_threads_holds_next_to_no_heap() {
     assert!(idle.live <= 8 * KIB, "{idle:?}");
 }
 
-/// Takes nothing until it is told to.
-#[derive(Default)]
-struct Stalled {
-    timeout: Mutex<Duration>,
-    reads: Mutex<bool>,
-}
-
-impl Transport for Stalled {
-    fn read(&self, _: &mut [u8]) -> io::Result<usize> {
-        thread::sleep(*self.timeout.lock().unwrap());
-        Err(ErrorKind::WouldBlock.into())
-    }
-
-    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match *self.reads.lock().unwrap() {
-            true => Ok(slices.iter().map(|slice| slice.len()).sum()),
-            false => {
-                thread::sleep(Duration::from_millis(1));
-                Err(ErrorKind::WouldBlock.into())
-            }
-        }
-    }
-
-    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        *self.timeout.lock().unwrap() = timeout.unwrap();
-        Ok(())
-    }
-
-    fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn shutdown(&self, _: Shutdown) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 // RE-01, RE-03: what waits beside a thread that sends takes no more than its bytes
 #[test]
 fn posts_cost_their_bytes() {
-    let transport = Arc::new(Stalled::default());
+    let transport = Arc::new(Quiet { stalled: Mutex::new(true), ..Quiet::default() });
     let config = config(|config| config);
     let (sender, _receiver) = net::open(Arc::clone(&transport), Buffer::new(), config).unwrap();
     let sending = {
@@ -126,7 +95,7 @@ fn posts_cost_their_bytes() {
     let ((), posted) = measure(|| (0..20_000).for_each(|_| sender.try_send("").unwrap()));
     // Two bytes each; and memory grows by doubling.
     assert!(posted.live < 4 * 40_000, "{posted:?}");
-    *transport.reads.lock().unwrap() = true;
+    *transport.stalled.lock().unwrap() = false;
     sending.join().unwrap().unwrap();
     sender.abort();
 }

@@ -34,7 +34,7 @@ mod stalled_close;
 mod stalled_pongs;
 mod stopping;
 mod teardown;
-mod trying;
+mod try_send;
 mod waiting;
 mod write_failures;
 mod writes;

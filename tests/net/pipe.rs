@@ -194,3 +194,29 @@ impl Transport for Pipe {
         Ok(())
     }
 }
+
+/// A transport over a pipe, its first field, of which only what is said differs.
+macro_rules! over_pipe {
+    ($transport:ident { $($methods:tt)* }) => {
+        impl sansocket::net::Transport for $transport {
+            fn read(&self, space: &mut [u8]) -> std::io::Result<usize> {
+                self.0.read(space)
+            }
+
+            fn set_read_timeout(&self, timeout: Option<std::time::Duration>) -> std::io::Result<()> {
+                self.0.set_read_timeout(timeout)
+            }
+
+            fn set_write_timeout(&self, timeout: Option<std::time::Duration>) -> std::io::Result<()> {
+                self.0.set_write_timeout(timeout)
+            }
+
+            fn shutdown(&self, how: std::net::Shutdown) -> std::io::Result<()> {
+                self.0.shutdown(how)
+            }
+
+            $($methods)*
+        }
+    };
+}
+pub(crate) use over_pipe;

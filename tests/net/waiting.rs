@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use sansocket::net::{self, Sender, Server, Transport};
 use sansocket::{Buffer, CloseCode, Config, Error, Prepared, SendError};
 
-use crate::pipe::{Pipe, Way};
+use crate::pipe::{Pipe, Way, over_pipe};
 use crate::raw::{self, BINARY, CLOSE, PATIENCE, PING, PONG, Raw, TEXT, config, frame};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ fn send_in_a_thread(
 
 // IO-13, V38: to try is not to wait, whoever else does
 #[test]
-fn a_try_does_not_wait_for_a_peer_that_does_not_read() {
+fn try_send_does_not_wait_for_a_peer_that_does_not_read() {
     let pipe = Pipe::new(Way::Stalled);
     let (sender, _receiver) = pipe.open(Config::default());
     sender.try_send("the first notices").unwrap();
@@ -53,7 +53,7 @@ fn a_try_does_not_wait_for_a_peer_that_does_not_read() {
 
 // IO-13: it goes out when the peer reads on, though nobody sends or receives anything more
 #[test]
-fn what_was_tried_is_written_as_soon_as_the_peer_reads() {
+fn messages_of_try_send_are_written_as_soon_as_the_peer_reads() {
     let pipe = Pipe::new(Way::Stalled);
     let (sender, _receiver) = pipe.open(Config::default());
     sender.try_send("one").unwrap();
@@ -89,7 +89,7 @@ fn closing_does_not_wait_for_a_peer_that_does_not_read() {
 
 // V38: and whoever waits in place of all gives the peer up in time
 #[test]
-fn what_was_tried_waits_until_the_write_timeout() {
+fn messages_of_try_send_wait_until_the_write_timeout() {
     let pipe = Pipe::new(Way::Stalled);
     let (sender, mut receiver) = pipe.open(config(|config| config.write_timeout(millis(300))));
     sender.try_send("never read").unwrap();
@@ -153,26 +153,12 @@ fn posts_hold_up_nobody() {
 /// A transport on which each write takes a moment.
 struct Slow(Pipe, Duration);
 
-impl Transport for Slow {
-    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
-        self.0.read(space)
-    }
-
-    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        thread::sleep(self.1);
-        self.0.write(slices)
-    }
-
-    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set_read_timeout(timeout)
-    }
-
-    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set_write_timeout(timeout)
-    }
-
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.0.shutdown(how)
+over_pipe! {
+    Slow {
+        fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            thread::sleep(self.1);
+            self.0.write(slices)
+        }
     }
 }
 
@@ -230,7 +216,7 @@ fn frame_of(payload: &[u8]) -> Vec<u8> {
 // IO-16, R-143: accepted is accepted: before the Close that a handler's return sends, and before that which
 // answers the peer's
 #[test]
-fn what_was_tried_stands_before_the_close_of_a_server() {
+fn messages_of_try_send_stand_before_the_close_of_a_server() {
     const LEN: usize = 1_000_000;
     let (tell, told) = mpsc::channel();
     let large = config(|config| config.max_queue(16 * LEN));
@@ -334,32 +320,18 @@ fn a_peer_that_does_not_answer_the_close_is_cut_off_whatever_it_sends() {
 /// A transport that holds what it was given, and passes it on when flushed; the first flush meets a timeout.
 struct Records(Pipe, AtomicBool);
 
-impl Transport for Records {
-    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
-        self.0.read(space)
-    }
-
-    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.write(slices)
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        match self.1.swap(false, Ordering::Relaxed) {
-            true => Err(io::ErrorKind::TimedOut.into()),
-            false => Ok(()),
+over_pipe! {
+    Records {
+        fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.0.write(slices)
         }
-    }
 
-    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set_read_timeout(timeout)
-    }
-
-    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set_write_timeout(timeout)
-    }
-
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.0.shutdown(how)
+        fn flush(&self) -> io::Result<()> {
+            match self.1.swap(false, Ordering::Relaxed) {
+                true => Err(io::ErrorKind::TimedOut.into()),
+                false => Ok(()),
+            }
+        }
     }
 }
 
@@ -384,35 +356,21 @@ fn the_write_timeout_counts_from_the_last_progress() {
 /// A transport of which no write may be repeated after a timeout.
 struct Final(Pipe);
 
-impl Transport for Final {
-    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
-        self.0.read(space)
-    }
+over_pipe! {
+    Final {
+        fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.0.write(slices)
+        }
 
-    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.write(slices)
-    }
-
-    fn resumes_writes(&self) -> bool {
-        false
-    }
-
-    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set_read_timeout(timeout)
-    }
-
-    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set_write_timeout(timeout)
-    }
-
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.0.shutdown(how)
+        fn resumes_writes(&self) -> bool {
+            false
+        }
     }
 }
 
 // IO-10: where a write cannot be given up, somebody else waits: not the receiver, nor who tries
 #[test]
-fn a_write_that_cannot_be_repeated_holds_up_neither_receiver_nor_try() {
+fn a_write_that_cannot_be_repeated_holds_up_neither_receiver_nor_try_send() {
     let pipe = Pipe::new(Way::Stalled);
     let (sender, mut receiver) =
         net::open(Final(pipe.clone()), Buffer::new(), Config::default()).unwrap();

@@ -38,7 +38,7 @@ fn a_close_behind_much_that_has_arrived_is_no_timeout() {
 
 // IO-16: what could not be sent any more is not accepted
 #[test]
-fn a_try_after_the_peers_end_is_refused() {
+fn try_send_is_refused_after_the_peers_end() {
     let (client, sender, mut receiver) = raw::open(Config::default());
     client.half_close();
     assert!(matches!(receiver.recv(), Err(Error::Disconnected(_))));
@@ -49,7 +49,7 @@ fn a_try_after_the_peers_end_is_refused() {
 
 // RE-11
 #[test]
-fn a_try_after_a_panic_of_the_transport_is_refused() {
+fn try_send_is_refused_after_a_panic_of_the_transport() {
     let pipe = Pipe::new(Way::Panic);
     let (sender, _receiver) = pipe.open(Config::default());
     let panicking = {
@@ -75,7 +75,7 @@ fn a_try_after_a_panic_of_the_transport_is_refused() {
 
 // RE-11: two at once end the process, if the second is let out of a destructor
 #[test]
-fn a_handler_and_a_transport_may_panic_at_once() {
+fn a_panic_of_handler_and_transport_at_once_is_survived() {
     let pipe = Pipe::new(Way::Open);
     pipe.push(REQUEST.as_bytes());
     let theirs = pipe.clone();
@@ -89,7 +89,7 @@ fn a_handler_and_a_transport_may_panic_at_once() {
 
 // IO-16: the peer has read all that it was given, and nobody has looked since
 #[test]
-fn a_try_is_not_refused_when_the_peer_has_read_on() {
+fn try_send_is_not_refused_when_the_peer_has_read_on() {
     let pipe = Pipe::new(Way::Stalled);
     let (sender, mut receiver) = pipe.open(config(|config| config.max_queue(10_000)));
     sender.feed(&[1; 9_000]).unwrap();
