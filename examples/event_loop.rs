@@ -62,7 +62,16 @@ struct Server {
     queue: Vec<u8>,
     /// Messages for everybody, if that is what we do with them.
     broadcast: Option<Vec<Prepared>>,
+    start: Instant,
     now: Instant,
+}
+
+impl Server {
+    /// The second of a deadline, in 4 bytes; none is as late as can be.
+    fn second(&self, due: Option<Instant>) -> u32 {
+        let second = due.map(|due| due.saturating_duration_since(self.start).as_secs());
+        second.and_then(|second| u32::try_from(second).ok()).unwrap_or(u32::MAX)
+    }
 }
 
 struct Client {
@@ -76,7 +85,8 @@ struct Client {
     ended: bool,
     /// It waits in the list of the unfinished.
     listed: bool,
-    due: Option<Instant>,
+    /// The second in which to look at its deadlines.
+    due: u32,
 }
 
 /// The two have the same verbs, but for what they find in the input.
@@ -100,12 +110,14 @@ impl EventLoop {
     fn new(mut listener: TcpListener, config: Config, broadcast: bool) -> io::Result<Self> {
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let now = Instant::now();
         let server = Server {
             config,
             input: Buffer::new(),
             queue: Vec::new(),
             broadcast: broadcast.then(Vec::new),
-            now: Instant::now(),
+            start: now,
+            now,
         };
         let (clients, vacant, freed, unfinished) = (vec![], vec![], vec![], vec![]);
         Ok(Self { poll, listener, clients, vacant, freed, unfinished, server })
@@ -201,12 +213,12 @@ impl EventLoop {
 
     /// Does what is due.
     fn sweep(&mut self) {
-        let now = self.server.now;
+        let second = self.server.second(Some(self.server.now));
         for id in 0..self.clients.len() {
             let Some(Some(client)) = self.clients.get_mut(id) else {
                 continue;
             };
-            let is_due = client.due.is_some_and(|due| due <= now);
+            let is_due = client.due <= second;
             if is_due && client.settle(&self.server).unwrap_or(Turn::Gone) == Turn::Gone {
                 self.remove(id);
             }
@@ -231,7 +243,7 @@ impl Client {
         stream.set_nodelay(true)?;
         registry.register(&mut stream, Token(id), Interest::READABLE | Interest::WRITABLE)?;
         let mut acceptor = Box::new(Acceptor::new(&server.config));
-        let due = acceptor.tick(server.now).unwrap_or(Some(server.now));
+        let due = server.second(acceptor.tick(server.now).unwrap_or_default());
         let stage = Stage::Handshake(acceptor);
         Ok(Self { stream, stage, input: None, readable: false, ended: false, listed: false, due })
     }
@@ -341,11 +353,11 @@ impl Client {
     fn settle(&mut self, server: &Server) -> io::Result<Turn> {
         // What is due may be a ping or a response: it is written at once. An error is the end of it,
         // and there may be something to write all the same.
-        self.due = self.stage.tick(server.now);
+        self.due = server.second(self.stage.tick(server.now));
         self.write()?;
         if self.stage.wants_shutdown() {
             self.stream.shutdown(Shutdown::Write)?;
-            self.due = self.stage.tick(server.now);
+            self.due = server.second(self.stage.tick(server.now));
         }
         Ok(if self.stage.is_finished() { Turn::Gone } else { Turn::Over })
     }

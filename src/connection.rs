@@ -39,7 +39,7 @@ use crate::timers::earlier;
 /// loop: a Close frame is to be written, and the peer to be given time to read it. When the connection is
 /// finished, close the socket.
 ///
-/// Pings, Closes and faults of the peer are answered by themselves. A connection is at most 208
+/// Pings, Closes and faults of the peer are answered by themselves. A connection is at most 192
 /// bytes large, and holds no memory beyond that but for its output queue, which is given back
 /// in silence, or [reclaimed](Self::reclaim_queue).
 ///

@@ -33,7 +33,8 @@ pub(crate) struct Encoder {
     boundary: usize,
     /// Where the latest pong in the queue ends, if that is behind `sent`, and the queue not too long to say.
     pong_end: u32,
-    /// Where our Close frame ends, if that is behind `sent`: pongs may follow it.
+    /// Where our Close frame ends, if that is behind `sent`: pongs may follow it. Out of reach if nothing is to
+    /// follow what waits, and no Close either.
     close_end: usize,
     /// Times in a row that most of the memory was not needed.
     spare: u8,
@@ -109,7 +110,9 @@ impl Encoder {
         if let Some(body) = replies.close.take() {
             self.push_close(&body);
         }
-        self.closed |= std::mem::take(&mut replies.end);
+        if std::mem::take(&mut replies.end) {
+            self.end();
+        }
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -118,7 +121,9 @@ impl Encoder {
 
     /// Takes nothing more: the connection has ended.
     pub(crate) fn end(&mut self) {
-        self.closed = true;
+        if !std::mem::replace(&mut self.closed, true) {
+            self.close_end = usize::MAX;
+        }
     }
 
     /// Whether a Close frame was queued or sent, or cannot be any more.

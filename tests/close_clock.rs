@@ -64,3 +64,46 @@ fn pongs_behind_the_close_do_not_hold_its_clock() {
     }
     assert_eq!(session.connection.tick(start + 10 * SECOND), Err(TimedOut::Close));
 }
+
+// CL-16: nor does one that is queued before the Close is written
+#[test]
+fn a_pong_queued_behind_the_close_does_not_hold_its_clock() {
+    let mut session = Session::new();
+    let start = Instant::now();
+    session.connection.close(CloseCode::NORMAL, "").unwrap();
+    session.events(&common::wire::client(common::wire::PING, b"?"));
+    session.connection.sent(b"\x88\x02\x03\xe8\x8a".len());
+    let due = session.connection.tick(start);
+    assert_eq!(due, Ok(Some(start + 10 * SECOND)));
+    assert_eq!(session.connection.tick(start + 10 * SECOND), Err(TimedOut::Close));
+}
+
+// V38: behind the Close, too, a peer has to take what waits, whatever the close timeout
+#[test]
+fn a_pong_behind_the_close_has_the_write_timeout() {
+    let mut session = Session::new();
+    let long = |config: sansocket::ConfigBuilder| config.close_timeout(3600 * SECOND);
+    session.connection = Connection::server(config(long));
+    let start = Instant::now();
+    session.connection.close(CloseCode::NORMAL, "").unwrap();
+    session.output();
+    session.connection.tick(start).unwrap();
+    session.events(&common::wire::client(common::wire::PING, b"?"));
+    session.events(&common::wire::client(common::wire::CLOSE, b"\x03\xe8"));
+    assert_eq!(session.connection.tick(start + SECOND), Ok(Some(start + 30 * SECOND)));
+    assert_eq!(session.connection.tick(start + 30 * SECOND), Err(TimedOut::Write));
+}
+
+// V38: a peer that has ended its side, without a Close, may read slowly
+#[test]
+fn the_write_timeout_after_the_peers_end_counts_from_the_last_progress() {
+    let mut session = Session::new();
+    let start = Instant::now();
+    session.connection.send(&[7; 1000]).unwrap();
+    session.connection.eof().unwrap_err();
+    for second in [0, 20, 40, 60] {
+        let now = start + second * SECOND;
+        assert_eq!(session.connection.tick(now), Ok(Some(now + 30 * SECOND)), "after {second} s");
+        session.connection.sent(1);
+    }
+}

@@ -20,8 +20,6 @@ use crate::timers::Stall;
 pub struct WriteHalf {
     pub(super) encoder: Encoder,
     stall: Stall,
-    /// Since when our Close frame is written.
-    closing: Option<Instant>,
     /// Nothing follows what is queued.
     finishing: bool,
     /// A message that is not in the queue waits to be written.
@@ -53,7 +51,6 @@ impl WriteHalf {
         Self {
             encoder: Encoder::new(role, config, output),
             stall: Stall::new(config.write_timeout),
-            closing: None,
             finishing: false,
             unsent: false,
             unflushed: false,
@@ -278,7 +275,7 @@ impl WriteHalf {
     /// [`TimedOut::Write`]: the peer takes nothing. It counts as a [failed write](Self::write_failed).
     pub fn tick(&mut self, now: Instant) -> Result<Option<Instant>, TimedOut> {
         if self.encoder.is_close_written() && !self.unflushed {
-            self.closing.get_or_insert(now);
+            self.stall.close_written(now);
         }
         let waits = !self.is_flushed();
         self.stall.tick(now, waits).inspect_err(|_| self.write_failed())
@@ -289,7 +286,7 @@ impl WriteHalf {
     pub fn progress(&self) -> Progress {
         Progress {
             closed: self.encoder.is_closed(),
-            closing: self.closing,
+            closing: self.stall.closing(),
             flushed: self.is_flushed(),
             drained: self.stall.drained(),
             failed: self.failed,

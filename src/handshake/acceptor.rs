@@ -88,6 +88,7 @@ impl Acceptor {
     ///
     /// The request is refused, and the [response](HandshakeError::response) that says so is pending.
     /// From then on the same error again.
+    #[inline] // bytes of a head may dribble in
     pub fn next(&mut self, input: &mut Buffer) -> Result<Option<Incoming>, HandshakeError> {
         match self.exchange.stage() {
             Stage::Head => {}

@@ -10,24 +10,31 @@ use crate::error::TimedOut;
 #[derive(Debug)]
 pub(crate) struct Stall {
     timeout: Millis,
-    moved: bool,
     /// The socket takes no more at present.
     blocked: bool,
     /// How many writes went on after the socket had taken no more: the peer has read then. It wraps.
     drained: u16,
+    /// Our Close frame is written.
+    closing: bool,
+    /// Since when that is, or else since when nothing has moved.
     since: Option<Instant>,
 }
 
 impl Stall {
     pub(crate) fn new(timeout: Millis) -> Self {
-        Self { timeout, moved: false, blocked: false, drained: 0, since: None }
+        Self { timeout, blocked: false, drained: 0, closing: false, since: None }
     }
 
     /// The peer took `n` bytes.
     #[inline]
     pub(crate) fn moved(&mut self, n: usize) {
-        self.moved |= n > 0;
-        self.drained = self.drained.wrapping_add(u16::from(self.blocked && n > 0));
+        if n == 0 {
+            return;
+        }
+        if !self.closing {
+            self.since = None; // until the next tick
+        }
+        self.drained = self.drained.wrapping_add(u16::from(self.blocked));
     }
 
     /// Says whether the socket takes no more at present.
@@ -46,12 +53,23 @@ impl Stall {
         self.drained
     }
 
+    /// Since when our Close frame is written.
+    pub(crate) fn closing(&self) -> Option<Instant> {
+        self.since.filter(|_| self.closing)
+    }
+
+    /// Our Close frame is written. From now on there are only pongs, which the peer has as long to take as
+    /// the write timeout says.
+    pub(crate) fn close_written(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.closing, true) {
+            self.since = Some(now);
+        }
+    }
+
     /// When the peer has to have taken something, if anything waits.
     pub(crate) fn tick(&mut self, now: Instant, waits: bool) -> Result<Option<Instant>, TimedOut> {
-        if std::mem::take(&mut self.moved) || !waits {
-            self.since = None;
-        }
         if !waits {
+            self.since = self.closing();
             return Ok(None);
         }
         let since = *self.since.get_or_insert(now);
@@ -102,5 +120,24 @@ mod tests {
         assert_eq!((stall.is_blocked(), stall.drained()), (true, 0));
         stall.moved(1);
         assert_eq!(stall.drained(), 1);
+    }
+
+    // CL-16: one clock is enough
+    #[test]
+    fn a_written_close_has_the_clock() {
+        let start = Instant::now();
+        let mut stall = Stall::new(Config::default().write_timeout);
+        assert_eq!(stall.tick(start, true), Ok(Some(start + 30 * SECOND)));
+        assert_eq!(stall.closing(), None);
+        let closed = start + 20 * SECOND;
+        stall.close_written(closed);
+        stall.close_written(closed + SECOND);
+        for (second, waits) in [(21, false), (30, true), (49, true)] {
+            stall.moved(1);
+            let due = waits.then_some(closed + 30 * SECOND);
+            assert_eq!(stall.tick(start + second * SECOND, waits), Ok(due));
+            assert_eq!(stall.closing(), Some(closed));
+        }
+        assert_eq!(stall.tick(start + 50 * SECOND, true), Err(TimedOut::Write));
     }
 }

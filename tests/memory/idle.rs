@@ -12,7 +12,7 @@ use crate::{KIB, MIB, echo, swallow};
 // RE-01
 #[test]
 fn a_connection_is_small() {
-    assert!(size_of::<Connection>() <= 208, "{}", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 192, "{}", size_of::<Connection>());
 }
 
 // RE-01
