@@ -295,6 +295,8 @@ struct Model {
     /// The last write took less than there was.
     blocked: bool,
     stalled_since: Option<Instant>,
+    /// Whether there is a Close of ours.
+    close_taken: bool,
     lingering_since: Option<Instant>,
     lingered: bool,
     ended: bool,
@@ -334,6 +336,7 @@ impl Model {
             moved: false,
             blocked: false,
             stalled_since: None,
+            close_taken: false,
             lingering_since: None,
             lingered: false,
             ended: false,
@@ -398,6 +401,7 @@ impl Model {
     /// The first Close is queued, whatever the limit.
     fn close(&mut self, body: &[u8]) {
         if !std::mem::replace(&mut self.closed, true) {
+            self.close_taken = true;
             self.take(Frame::new(CLOSE, body));
         }
     }
@@ -509,12 +513,14 @@ impl Model {
         let over = |since: Instant, time| now.saturating_duration_since(since) >= time;
         // Our Close is written when nothing but pongs is left in front of nothing.
         let close_written = self.closed && !self.queue.iter().any(|frame| frame.first != PONG);
-        if close_written {
+        if close_written && (self.close_taken || idle) {
             self.closing_since.get_or_insert(now);
         }
         if std::mem::take(&mut self.moved) || idle {
             self.stalled_since = None;
         }
+        // What is left has the write timeout from the Close on.
+        self.stalled_since = self.closing_since.or(self.stalled_since);
         let mut write = None;
         if !idle {
             let since = *self.stalled_since.get_or_insert(now);
