@@ -107,6 +107,10 @@ impl Error {
     }
 }
 
+/// The result of a handler: any error will do. One that is an [`Error`] is reported as it is, others as
+/// [`Error::Handler`].
+pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
 /// The peer broke the protocol, or a limit, and the connection has failed (RFC 6455 §7.1.7).
 ///
 /// The answer on the wire is a Close frame with [`close_code`](Self::close_code); it is queued

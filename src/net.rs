@@ -34,19 +34,18 @@ mod connections;
 mod handshake;
 mod link;
 mod listener;
-mod log;
 mod outbox;
 mod receiver;
 mod sender;
 mod server;
 mod transport;
 
-pub use crate::error::Error;
+pub use crate::error::{Error, HandlerResult};
 pub use accept::{HttpRequest, Incoming, Upgrade, accept, open};
 #[cfg(feature = "client")]
 pub use connect::connect;
 pub use listener::Listener;
 pub use receiver::Receiver;
 pub use sender::Sender;
-pub use server::{Handle, HandlerResult, Server};
+pub use server::{Handle, Server};
 pub use transport::Transport;

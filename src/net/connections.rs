@@ -1,39 +1,19 @@
 //! The connections of a server: a permit for each, and how they are closed when the server stops.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::link::Failure;
 use super::receiver::{Home, Kept, Receiver};
 use super::sender::Sender;
 use super::transport::Transport;
 use crate::close::CloseCode;
+use crate::end::Failure;
 use crate::error::TimedOut;
-
-/// How many clients are told at the same time that there is no room.
-const MAX_REFUSALS: usize = 16;
+use crate::graceful::{Opened, Table};
 
 pub(super) struct Connections<S> {
-    table: Mutex<Table<S>>,
+    table: Mutex<Table<Sender<S>>>,
     changed: Condvar,
-}
-
-struct Table<S> {
-    /// Permits for connections, which they have from the first byte of the handshake.
-    permits: usize,
-    refusals: usize,
-    last_id: u64,
-    open: HashMap<u64, Sender<S>>,
-    stopping: bool,
-    /// The accept loop has ended, and nobody listens any more.
-    accepting_ended: bool,
-    /// Calls of `stop` that have not returned.
-    stops: usize,
-    /// The deadline has passed: the rest is not waited for.
-    abandoned: bool,
-    /// How many were cut off.
-    cut_off: usize,
 }
 
 /// The right to one connection, given back when dropped.
@@ -46,45 +26,24 @@ pub(super) struct Permit<S: Transport> {
 
 impl<S> Default for Connections<S> {
     fn default() -> Self {
-        let table = Table {
-            permits: 0,
-            refusals: 0,
-            last_id: 0,
-            open: HashMap::new(),
-            stopping: false,
-            accepting_ended: false,
-            stops: 0,
-            abandoned: false,
-            cut_off: 0,
-        };
-        Self { table: Mutex::new(table), changed: Condvar::new() }
+        Self { table: Mutex::default(), changed: Condvar::new() }
     }
 }
 
 impl<S: Transport> Connections<S> {
     /// A permit for a connection, unless there are `limit` already.
     pub(super) fn permit(self: &Arc<Self>, limit: usize) -> Option<Permit<S>> {
-        let mut table = self.table();
-        if table.permits >= limit || table.stopping {
-            return None;
-        }
-        table.permits += 1;
-        table.last_id += 1;
+        let id = self.table().admit(limit)?;
         Some(Permit {
             connections: Arc::clone(self),
-            id: Some(table.last_id),
+            id: Some(id),
             home: Arc::new(Mutex::new(Kept::Awaited)),
         })
     }
 
     /// A permit to be refused.
     pub(super) fn refusal_permit(self: &Arc<Self>) -> Option<Permit<S>> {
-        let mut table = self.table();
-        if table.refusals >= MAX_REFUSALS {
-            return None;
-        }
-        table.refusals += 1;
-        Some(Permit {
+        self.table().admit_refusal().then(|| Permit {
             connections: Arc::clone(self),
             id: None,
             home: Arc::new(Mutex::new(Kept::Gone)),
@@ -92,24 +51,21 @@ impl<S: Transport> Connections<S> {
     }
 
     pub(super) fn count(&self) -> usize {
-        self.table().permits
+        self.table().count()
     }
 
     pub(super) fn is_stopping(&self) -> bool {
-        self.table().stopping
+        self.table().is_stopping()
     }
 
     /// From now on nobody is let in. Returns the connections that are open.
     pub(super) fn begin_stop(&self) -> Vec<u64> {
-        let mut table = self.table();
-        table.stopping = true;
-        table.stops += 1;
-        table.open.keys().copied().collect()
+        self.table().begin_stop()
     }
 
     /// Starts closing a connection, without waiting.
     pub(super) fn close_one(&self, id: u64) {
-        let sender = self.table().open.get(&id).cloned();
+        let sender = self.table().get(id);
         if let Some(sender) = sender {
             let _ = sender.close(CloseCode::GOING_AWAY, "");
         }
@@ -118,7 +74,7 @@ impl<S: Transport> Connections<S> {
     /// Waits until there are no connections, or until then, and returns whether there are none.
     pub(super) fn wait_until_empty(&self, deadline: Option<Instant>) -> bool {
         let mut table = self.table();
-        while table.permits > 0 {
+        while table.count() > 0 {
             let Some(deadline) = deadline else {
                 table = self.changed.wait(table).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -130,44 +86,44 @@ impl<S: Transport> Connections<S> {
             let waited = self.changed.wait_timeout(table, time);
             table = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        table.permits == 0
+        table.count() == 0
     }
 
-    /// Cuts off the connections that are left.
+    /// Cuts off the connections that are left: how many that are.
     pub(super) fn end_stop(&self) -> usize {
-        let mut table = self.table();
-        let left = table.permits;
-        if left > 0 {
-            table.abandoned = true;
-            table.cut_off = table.cut_off.max(left);
-            for sender in table.open.values() {
-                sender.link().cut_off(Failure::TimedOut(TimedOut::Close));
-            }
+        let (left, open) = self.table().end_stop();
+        for sender in open {
+            cut_off(&sender);
         }
-        table.stops -= 1;
         self.changed.notify_all();
         left
     }
 
     /// Whether the accept loop has noticed the stop.
     pub(super) fn has_stopped_accepting(&self) -> bool {
-        self.table().accepting_ended
+        self.table().has_stopped_accepting()
     }
 
     /// After the accept loop, waits until all connections have ended or were given up, and every stop has
     /// returned; how many were cut off.
     pub(super) fn wait_for_the_stop(&self) -> usize {
         let mut table = self.table();
-        table.accepting_ended = true;
-        while table.permits > 0 && !table.abandoned || table.stops > 0 {
-            table = self.changed.wait(table).unwrap_or_else(PoisonError::into_inner);
+        table.end_accepting();
+        loop {
+            match table.stopped() {
+                Some(cut_off) => return cut_off,
+                None => table = self.changed.wait(table).unwrap_or_else(PoisonError::into_inner),
+            }
         }
-        table.cut_off
     }
 
-    fn table(&self) -> MutexGuard<'_, Table<S>> {
+    fn table(&self) -> MutexGuard<'_, Table<Sender<S>>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn cut_off<S: Transport>(sender: &Sender<S>) {
+    sender.link().cut_off(Failure::TimedOut(TimedOut::Close));
 }
 
 impl<S: Transport> Permit<S> {
@@ -183,22 +139,20 @@ impl<S: Transport> Permit<S> {
             if matches!(*kept, Kept::Gone) {
                 return; // the handler has returned before: nobody counts this connection
             }
-            let mut table = connections.table();
-            table.open.insert(id, sender.clone());
-            let (stopping, abandoned) = (table.stopping, table.abandoned);
-            drop((table, kept));
+            let opened = connections.table().open(id, sender.clone());
+            drop(kept);
             receiver.set_home(home);
-            if abandoned {
-                sender.link().cut_off(Failure::TimedOut(TimedOut::Close));
-            } else if stopping {
-                connections.close_one(id);
+            match opened {
+                Opened::Stays => {}
+                Opened::Closes => connections.close_one(id),
+                Opened::IsCutOff => cut_off(sender),
             }
         }
     }
 
     /// Whether a stop does not wait for this connection any more.
     pub(super) fn is_abandoned(&self) -> bool {
-        self.connections.table().abandoned
+        self.connections.table().is_abandoned()
     }
 
     /// Ends the connection when its handler has returned: all that was fed is written, then a Close frame
@@ -209,7 +163,7 @@ impl<S: Transport> Permit<S> {
             // The receiver lives on in another thread, which sees to the rest.
             Kept::Awaited | Kept::Gone => {
                 let id = self.id.unwrap_or_default();
-                let sender = self.connections.table().open.get(&id).cloned();
+                let sender = self.connections.table().get(id);
                 if let Some(sender) = sender {
                     let _ = sender.close(code, "");
                 }
@@ -229,14 +183,7 @@ impl<S: Transport> Permit<S> {
 impl<S: Transport> Drop for Permit<S> {
     fn drop(&mut self) {
         drop(self.let_go());
-        let mut table = self.connections.table();
-        match self.id {
-            Some(id) => {
-                table.permits -= 1;
-                table.open.remove(&id);
-                self.connections.changed.notify_all();
-            }
-            None => table.refusals -= 1,
-        }
+        self.connections.table().leave(self.id);
+        self.connections.changed.notify_all();
     }
 }

@@ -19,7 +19,8 @@ use crate::config::{Config, Role};
 use crate::connection::{Progress, WriteHalf};
 use crate::control::Replies;
 use crate::encoder::Unsent;
-use crate::error::{Disconnected, Error, SendError, TimedOut};
+use crate::end::Failure;
+use crate::error::{Error, SendError};
 
 pub(super) struct Link<S> {
     stream: S,
@@ -36,32 +37,6 @@ pub(super) struct Link<S> {
     soon: Duration,
     slice: Duration,
     max_queue: usize,
-}
-
-/// Why the socket is of no use any more, to be said by both halves.
-#[derive(Clone, Debug)]
-pub(super) enum Failure {
-    /// By one of our own, who wanted it to end.
-    Aborted,
-    TimedOut(TimedOut),
-    Io(Arc<io::Error>),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Io(Arc::new(error))
-    }
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Aborted => Disconnected { mid_message: false }.into(),
-            Failure::TimedOut(timed_out) => timed_out.into(),
-            // Several are told: who looks for the system's number finds it in the source.
-            Failure::Io(error) => io::Error::new(error.kind(), error).into(),
-        }
-    }
 }
 
 /// Posts of other threads, for the one that writes.

@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::link::{Attempt, Failure, Link, is_timeout};
+use super::link::{Attempt, Link, is_timeout};
 use super::transport::Transport;
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
 use crate::config::Config;
 use crate::connection::{Progress, ReadHalf, Ready};
 use crate::control::Replies;
-use crate::error::{Disconnected, Error, ProtocolError, TimedOut};
+use crate::end::{End, Failure};
+use crate::error::{Error, ProtocolError};
 use crate::handshake::Request;
 use crate::message::{Close, Event, Message};
 use crate::timers::earlier;
@@ -74,16 +75,6 @@ pub(super) struct Inner<S> {
     /// The peer's Close: its code, its reason, and whether a message was under way.
     close: Option<(Option<CloseCode>, String, bool)>,
     end: Option<End>,
-}
-
-/// How it ended, to say the same whenever asked again.
-#[derive(Clone, Debug)]
-enum End {
-    Closed,
-    Protocol(ProtocolError),
-    TimedOut(TimedOut),
-    Disconnected(Disconnected),
-    Failed(Failure),
 }
 
 impl<S: Transport> Receiver<S> {
@@ -325,10 +316,9 @@ impl<S: Transport> Inner<S> {
     fn eof(&mut self, read: Option<Failure>) {
         match self.read.eof(&mut self.replies) {
             Ok(()) => self.reply(),
-            Err(disconnected) => self.end(match self.link.failure().or(read) {
-                None | Some(Failure::Aborted) => End::Disconnected(disconnected),
-                Some(failure) => End::Failed(failure),
-            }),
+            Err(disconnected) => {
+                self.end(End::disconnected(disconnected, self.link.failure().or(read)));
+            }
         }
     }
 
@@ -339,7 +329,7 @@ impl<S: Transport> Inner<S> {
 
     /// Notes the first end, and writes what it calls for as far as that goes at once.
     fn end(&mut self, end: End) {
-        let is_fatal = matches!(end, End::TimedOut(_) | End::Failed(_));
+        let is_fatal = end.is_fatal();
         self.end.get_or_insert(end);
         self.reply();
         self.link.attempt(&mut self.progress);
@@ -367,7 +357,7 @@ impl<S: Transport> Inner<S> {
     /// without an end, closes the socket.
     fn close_socket(&mut self) {
         let mut discarded = Buffer::new();
-        while matches!(self.end, Some(End::Closed | End::Protocol(_) | End::Disconnected(_)))
+        while self.end.as_ref().is_some_and(|end| !end.is_fatal())
             && !self.read.is_finished(self.progress)
             && self.link.failure().is_none()
         {
@@ -377,18 +367,6 @@ impl<S: Transport> Inner<S> {
             self.wait(&mut discarded);
         }
         self.link.abort();
-    }
-}
-
-impl End {
-    fn into_result(self) -> Result<(), Error> {
-        match self {
-            Self::Closed => Ok(()),
-            Self::Protocol(error) => Err(error.into()),
-            Self::TimedOut(error) => Err(error.into()),
-            Self::Disconnected(error) => Err(error.into()),
-            Self::Failed(failure) => Err(failure.into()),
-        }
     }
 }
 

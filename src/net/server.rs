@@ -11,19 +11,16 @@ use std::time::{Duration, Instant};
 use super::accept::{Incoming, Upgrade, refuse};
 use super::connections::{Connections, Permit};
 use super::listener::Listener;
-use super::log;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::transport::Transport;
 use crate::close::CloseCode;
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, HandlerResult};
+use crate::graceful::turns;
 use crate::handshake::Response;
+use crate::log;
 use crate::timers::earlier;
-
-/// The result of a handler: any error will do. One that is an [`Error`] is reported as it is, others as
-/// [`Error::Handler`].
-pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 type OnError<A> = dyn Fn(&A, &Error) + Send + Sync;
 
@@ -288,9 +285,7 @@ impl<S: Transport> Handle<S> {
         let deadline = start.checked_add(deadline);
         let ids = self.connections.begin_stop();
         (self.waker)();
-        let pause = spread / u32::try_from(ids.len()).unwrap_or(u32::MAX).max(1);
-        for (i, id) in (0u32..).zip(ids) {
-            let turn = start.checked_add(pause.saturating_mul(i));
+        for (turn, id) in turns(start, spread, ids.len()).zip(ids) {
             let is_empty = self.connections.wait_until_empty(earlier(turn, deadline));
             if is_empty || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 break;

@@ -7,10 +7,11 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Failure, Link, is_timeout};
+use super::{Link, is_timeout};
 use crate::config::Config;
 use crate::connection::WriteHalf;
 use crate::encoder::{Unsent, Written};
+use crate::end::Failure;
 use crate::error::{Error, TimedOut};
 use crate::net::transport::Transport;
 

@@ -6,7 +6,7 @@ use std::io;
 use crate::error::Error;
 
 /// An error that ended a connection, or refused one: at debug level if it is an ordinary end.
-pub(super) fn connection_error(peer: &dyn Debug, error: &Error) {
+pub(crate) fn connection_error(peer: &dyn Debug, error: &Error) {
     #[cfg(feature = "log")]
     match error.is_disconnect() {
         true => ::log::debug!("{peer:?}: {error}"),
@@ -17,7 +17,7 @@ pub(super) fn connection_error(peer: &dyn Debug, error: &Error) {
 }
 
 /// A failure to accept, such as for want of file descriptors.
-pub(super) fn accept_error(error: &io::Error) {
+pub(crate) fn accept_error(error: &io::Error) {
     #[cfg(feature = "log")]
     ::log::warn!("cannot accept connections: {error}");
     #[cfg(not(feature = "log"))]
