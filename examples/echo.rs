@@ -8,9 +8,9 @@
 use std::net::TcpStream;
 use std::process::ExitCode;
 
+use sansocket::Config;
 use sansocket::net::{HandlerResult, Server, Upgrade};
-use sansocket::{CloseCode, Config};
-use shared::{Args, about, announce, stop_on_signal};
+use shared::{Args, about, announce, stop_on_signal, wanted_close};
 
 mod shared;
 
@@ -41,16 +41,4 @@ fn serve(upgrade: Upgrade<TcpStream>) -> HandlerResult {
         sender.feed(message)?; // on the wire before `recv` waits
     }
     Ok(())
-}
-
-fn wanted_close(path: &str, query: Option<&str>) -> Option<(CloseCode, String)> {
-    if path != "/close" {
-        return None;
-    }
-    let value = |name| {
-        let mut pairs = query.unwrap_or_default().split('&');
-        pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-    };
-    let code = value("code").and_then(|code| CloseCode::new(code.parse().ok()?));
-    Some((code.unwrap_or(CloseCode::NORMAL), value("reason").unwrap_or_default().into()))
 }

@@ -9,11 +9,10 @@ const MAX_REFUSALS: usize = 16;
 
 /// The connections there are; `T` is by what one that is open can be closed.
 pub(crate) struct Table<T> {
-    /// Connections that were let in, from the first byte of the handshake on.
-    admitted: usize,
+    /// Those that were let in, from the first byte of the handshake on, which have nothing to be closed by yet.
+    admitted: HashMap<u64, Option<T>>,
     refusals: usize,
     last_id: u64,
-    open: HashMap<u64, T>,
     stopping: bool,
     /// The accept loop has ended, and nobody listens any more.
     accepting_ended: bool,
@@ -29,6 +28,8 @@ pub(crate) struct Table<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opened {
     Stays,
+    /// It has left before: nobody counts it.
+    IsGone,
     /// The server is stopping: it is to be closed.
     Closes,
     /// The stop is over: it is to be cut off.
@@ -38,10 +39,9 @@ pub(crate) enum Opened {
 impl<T> Default for Table<T> {
     fn default() -> Self {
         Self {
-            admitted: 0,
+            admitted: HashMap::new(),
             refusals: 0,
             last_id: 0,
-            open: HashMap::new(),
             stopping: false,
             accepting_ended: false,
             stops: 0,
@@ -54,11 +54,11 @@ impl<T> Default for Table<T> {
 impl<T: Clone> Table<T> {
     /// Lets a connection in, unless there are `limit` already: its number.
     pub(crate) fn admit(&mut self, limit: usize) -> Option<u64> {
-        if self.admitted >= limit || self.stopping {
+        if self.count() >= limit || self.stopping {
             return None;
         }
-        self.admitted += 1;
         self.last_id += 1;
+        self.admitted.insert(self.last_id, None);
         Some(self.last_id)
     }
 
@@ -69,19 +69,24 @@ impl<T: Clone> Table<T> {
         is_admitted
     }
 
-    /// A connection has ended, or without a number a refusal.
-    pub(crate) fn leave(&mut self, id: Option<u64>) {
+    /// A connection has ended, or without a number a refusal. What it was closed by is to be dropped when the
+    /// table is not locked: that may run anybody's code.
+    #[must_use]
+    pub(crate) fn leave(&mut self, id: Option<u64>) -> Option<T> {
         match id {
-            Some(id) => {
-                self.admitted -= 1;
-                self.open.remove(&id);
+            Some(id) => self.admitted.remove(&id)?,
+            None => {
+                self.refusals -= 1;
+                None
             }
-            None => self.refusals -= 1,
         }
     }
 
     pub(crate) fn open(&mut self, id: u64, connection: T) -> Opened {
-        self.open.insert(id, connection);
+        let Some(place) = self.admitted.get_mut(&id) else {
+            return Opened::IsGone;
+        };
+        *place = Some(connection);
         match (self.abandoned, self.stopping) {
             (true, _) => Opened::IsCutOff,
             (false, true) => Opened::Closes,
@@ -90,11 +95,11 @@ impl<T: Clone> Table<T> {
     }
 
     pub(crate) fn get(&self, id: u64) -> Option<T> {
-        self.open.get(&id).cloned()
+        self.admitted.get(&id).cloned().flatten()
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.admitted
+        self.admitted.len()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -110,19 +115,26 @@ impl<T: Clone> Table<T> {
     pub(crate) fn begin_stop(&mut self) -> Vec<u64> {
         self.stopping = true;
         self.stops += 1;
-        self.open.keys().copied().collect()
+        let open = self.admitted.iter().filter(|(_, connection)| connection.is_some());
+        open.map(|(id, _)| *id).collect()
     }
 
     /// The end of a stop: how many connections are left, and those of them that are to be cut off.
     pub(crate) fn end_stop(&mut self) -> (usize, Vec<T>) {
         self.stops -= 1;
-        let left = self.admitted;
+        let left = self.count();
         if left == 0 {
             return (0, Vec::new());
         }
         self.abandoned = true;
         self.cut_off = self.cut_off.max(left);
-        (left, self.open.values().cloned().collect())
+        (left, self.admitted.values().flatten().cloned().collect())
+    }
+
+    /// A stop that nobody waits for any more: nobody is let in, and nobody cut off.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn cancel_stop(&mut self) {
+        self.stops -= 1;
     }
 
     /// The accept loop has ended.
@@ -136,7 +148,7 @@ impl<T: Clone> Table<T> {
 
     /// When all connections have ended or were given up, and every stop has returned: how many were cut off.
     pub(crate) fn stopped(&self) -> Option<usize> {
-        let is_stopped = (self.admitted == 0 || self.abandoned) && self.stops == 0;
+        let is_stopped = (self.admitted.is_empty() || self.abandoned) && self.stops == 0;
         is_stopped.then_some(self.cut_off)
     }
 }
@@ -165,11 +177,12 @@ mod tests {
         assert_eq!(table.admit(3), None, "full");
         assert_eq!(table.open(one, "one"), Opened::Stays);
         assert_eq!(table.begin_stop(), [one]);
-        table.leave(Some(late));
+        assert_eq!(table.leave(Some(late)), None);
+        assert_eq!(table.open(late, "late"), Opened::IsGone);
         assert_eq!(table.admit(3), None, "stopping");
         assert_eq!(table.open(two, "two"), Opened::Closes);
         assert_eq!(table.stopped(), None);
-        table.leave(Some(one));
+        assert_eq!(table.leave(Some(one)), Some("one"));
         assert_eq!(table.end_stop(), (1, vec!["two"]));
         assert!(table.is_abandoned());
         assert_eq!(table.open(two, "two"), Opened::IsCutOff);
@@ -193,7 +206,7 @@ mod tests {
         let mut table: Table<()> = Table::default();
         assert!((0..MAX_REFUSALS).all(|_| table.admit_refusal()));
         assert!(!table.admit_refusal());
-        table.leave(None);
+        assert_eq!(table.leave(None), None);
         assert!(table.admit_refusal());
     }
 

@@ -243,6 +243,8 @@ mod message;
 pub mod net;
 mod prepared;
 mod timers;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod utf8;
 
 pub use buffer::Buffer;

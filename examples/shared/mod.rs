@@ -13,7 +13,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use sansocket::ConfigBuilder;
+use sansocket::{CloseCode, ConfigBuilder};
 
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -85,4 +85,33 @@ pub fn stop_on_signal(server: sansocket::net::Handle) -> Result {
         server.stop(Duration::ZERO, Duration::from_secs(5));
     })?;
     Ok(())
+}
+
+/// Waits until the process is asked to end, by Ctrl-C or SIGTERM.
+#[cfg(feature = "tokio")]
+pub async fn tokio_signal() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            signal = tokio::signal::ctrl_c() => signal,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+/// How `/close?code=4001&reason=bye` wants the connection to be closed.
+pub fn wanted_close(path: &str, query: Option<&str>) -> Option<(CloseCode, String)> {
+    if path != "/close" {
+        return None;
+    }
+    let value = |name| {
+        let mut pairs = query.unwrap_or_default().split('&');
+        pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    };
+    let code = value("code").and_then(|code| CloseCode::new(code.parse().ok()?));
+    Some((code.unwrap_or(CloseCode::NORMAL), value("reason").unwrap_or_default().into()))
 }

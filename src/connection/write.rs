@@ -157,6 +157,25 @@ impl WriteHalf {
         Ok(())
     }
 
+    /// Queues what is left of a message that was [begun](Self::begin), whatever the limit, so that nobody has
+    /// to wait with it until the peer reads on.
+    ///
+    /// ```
+    /// use sansocket::{Config, Connection, Written};
+    ///
+    /// let (_, mut write) = Connection::server(Config::default()).split();
+    /// let mut unsent = write.begin(&[7; 100_000])?;
+    /// let full = |_: &[std::io::IoSlice<'_>]| Err(std::io::ErrorKind::WouldBlock.into());
+    /// assert_eq!(write.write_with(&mut unsent, full)?, Written::Blocked);
+    /// write.queue_rest(unsent);
+    /// assert_eq!(write.pending().len(), 10 + 100_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn queue_rest(&mut self, unsent: Unsent<'_>) {
+        self.encoder.queue_rest(&unsent);
+        self.unsent = false;
+    }
+
     /// Queues a ping of up to 125 bytes.
     ///
     /// # Errors
@@ -330,7 +349,7 @@ impl WriteHalf {
         });
         // The next write of what is pending meets the same error.
         self.stall.set_blocked(matches!(written, Ok(Written::Blocked)));
-        encoder.queue_rest(&unsent);
+        self.queue_rest(unsent);
     }
 
     fn is_flushed(&self) -> bool {

@@ -45,7 +45,7 @@ impl<'m> Unsent<'m> {
         self.payload.get(done..).unwrap_or_default()
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.header().len() + self.payload().len()
     }
 }

@@ -143,7 +143,7 @@ impl<S: Transport> Permit<S> {
             drop(kept);
             receiver.set_home(home);
             match opened {
-                Opened::Stays => {}
+                Opened::Stays | Opened::IsGone => {}
                 Opened::Closes => connections.close_one(id),
                 Opened::IsCutOff => cut_off(sender),
             }
@@ -183,7 +183,8 @@ impl<S: Transport> Permit<S> {
 impl<S: Transport> Drop for Permit<S> {
     fn drop(&mut self) {
         drop(self.let_go());
-        self.connections.table().leave(self.id);
+        let sender = self.connections.table().leave(self.id);
         self.connections.changed.notify_all();
+        drop(sender);
     }
 }

@@ -6,21 +6,21 @@
 //! [leaves](Outbox::leave) it to the waiter, a thread that waits for the peer in place of all of them. The tests
 //! explore the interleavings with `loom`.
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, sansocket_loom))]
 mod interleavings;
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, sansocket_loom))]
 use loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
-#[cfg(all(test, loom))]
+#[cfg(all(test, sansocket_loom))]
 use loom::sync::{Mutex, MutexGuard};
-#[cfg(not(all(test, loom)))]
+#[cfg(not(all(test, sansocket_loom)))]
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
-#[cfg(not(all(test, loom)))]
+#[cfg(not(all(test, sansocket_loom)))]
 use std::sync::{Mutex, MutexGuard};
 use std::sync::{PoisonError, TryLockError};
 
 /// How often a thread that gives the writer back writes what was posted meanwhile.
-const ROUNDS: usize = if cfg!(loom) { 1 } else { 16 };
+const ROUNDS: usize = if cfg!(sansocket_loom) { 1 } else { 16 };
 
 /// Posts, merged into one value.
 pub(super) trait Posts {
@@ -160,9 +160,9 @@ impl<P: Posts, W: Writer<P>> Outbox<W, P> {
     /// Whoever waits for the writer goes first: a mutex makes no such promise.
     fn step_aside(&self) {
         while self.next.load(SeqCst) > 0 {
-            #[cfg(not(all(test, loom)))]
+            #[cfg(not(all(test, sansocket_loom)))]
             std::thread::sleep(std::time::Duration::from_millis(1));
-            #[cfg(all(test, loom))]
+            #[cfg(all(test, sansocket_loom))]
             loom::thread::yield_now();
         }
     }
@@ -214,7 +214,7 @@ fn poison<P, W: Writer<P>>(mut writer: MutexGuard<'_, W>) -> MutexGuard<'_, W> {
 }
 
 /// Who sees to posts that come while the writer is held.
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(sansocket_loom)))]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use std::cell::Cell;

@@ -1,6 +1,6 @@
 //! Every order in which threads may run, as far as loom tells them apart.
 //!
-//! Run with `RUSTFLAGS="--cfg loom" cargo test --release --lib loom`.
+//! Run with `RUSTFLAGS="--cfg sansocket_loom" cargo test --release --lib loom`.
 
 use loom::sync::Arc;
 use loom::thread;

@@ -24,15 +24,16 @@ pub struct Server {
 enum Program {
     /// This one.
     Own,
-    /// Our example, where it was built.
-    EventLoop(PathBuf),
+    /// An example of ours, where it was built.
+    Example(PathBuf),
     /// uWebSockets, where it was built.
     Uws(PathBuf),
 }
 
 /// All there are, ours first. Builds those that are programs of their own.
 pub fn all() -> Result<Vec<Server>, String> {
-    let event_loop = Program::EventLoop(build_event_loop()?);
+    let event_loop = Program::Example(build_example("event_loop")?);
+    let tokio = Program::Example(build_example("tokio_echo")?);
     let uws = build_uws().map(Program::Uws);
     if let Err(error) = &uws {
         eprintln!("without uWebSockets: {error}");
@@ -45,6 +46,7 @@ pub fn all() -> Result<Vec<Server>, String> {
             is_broadcaster,
         };
         servers.push(server("sansocket event loop", &event_loop));
+        servers.push(server("sansocket tokio", &tokio));
         let own = if is_broadcaster { BROADCASTERS } else { SERVERS };
         servers.extend(own.iter().map(|(name, _)| server(name, &Program::Own)));
         servers.extend(uws.as_ref().ok().map(|uws| server("uWebSockets (C++)", uws)));
@@ -52,14 +54,15 @@ pub fn all() -> Result<Vec<Server>, String> {
     Ok(servers)
 }
 
-/// The example of the main crate, optimised in the same way as this program.
-fn build_event_loop() -> Result<PathBuf, String> {
-    if let Some(path) = std::env::var_os("EVENT_LOOP") {
+/// An example of the main crate, optimised in the same way as this program.
+fn build_example(name: &str) -> Result<PathBuf, String> {
+    if let Some(path) = std::env::var_os(name.to_uppercase()) {
         return Ok(path.into());
     }
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(["build", "--release", "--example", "event_loop", "--message-format", "json"]);
+    cargo.args(["build", "--release", "--example", name, "--features", "tokio"]);
+    cargo.args(["--message-format", "json"]);
     cargo.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(target().join("main"));
     cargo.env("CARGO_PROFILE_RELEASE_LTO", "thin");
     cargo.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
@@ -68,7 +71,7 @@ fn build_event_loop() -> Result<PathBuf, String> {
     let messages = String::from_utf8_lossy(&output.stdout);
     let executables = messages.split("\"executable\":\"").skip(1);
     let path = executables.filter_map(|rest| rest.split('"').next()).last();
-    path.map(PathBuf::from).ok_or_else(|| "cannot build the example event_loop".to_owned())
+    path.map(PathBuf::from).ok_or_else(|| format!("cannot build the example {name}"))
 }
 
 fn build_uws() -> Result<PathBuf, String> {
@@ -113,7 +116,7 @@ impl Server {
                 command.args([role, &self.name, &address.to_string()]);
                 command
             }
-            Program::EventLoop(path) => {
+            Program::Example(path) => {
                 let mut command = Command::new(path);
                 command.arg(address.to_string()).args(["--max-message", &MAX_MESSAGE.to_string()]);
                 command.args(self.is_broadcaster.then_some("--broadcast"));
@@ -128,7 +131,7 @@ impl Server {
         };
         // SAFETY: a system call, no memory.
         unsafe { command.pre_exec(|| system::pin(0)) };
-        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let running = Running { address, process };
         let start = Instant::now();
         while let Err(error) = TcpStream::connect(address) {

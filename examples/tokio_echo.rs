@@ -1,0 +1,63 @@
+//! Sends back whatever it gets, as the example `echo` does, in a task for each connection.
+//!
+//! `cargo run --release --features tokio --example tokio_echo -- [ADDRESS] [--max-message BYTES] [--threads]
+//! [--broadcast]`
+//!
+//! All on one thread, or with `--threads` on one per core. With `--broadcast` it sends every message to everybody. `/close?code=4001&reason=bye` closes with that code and
+//! reason instead. Ctrl-C closes every connection with 1001.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use sansocket::Config;
+use sansocket::tokio::{HandlerResult, Server, Upgrade};
+use shared::{Args, about, announce, wanted_close};
+use tokio::net::TcpStream;
+use tokio::runtime::Builder;
+
+mod shared;
+
+fn main() -> ExitCode {
+    shared::run(|| {
+        let args = Args::parse(&["--threads"])?;
+        let mut builder = match args.flags.is_empty() {
+            true => Builder::new_current_thread(),
+            false => Builder::new_multi_thread(),
+        };
+        builder.enable_all().build()?.block_on(run(&args))
+    })
+}
+
+async fn run(args: &Args) -> shared::Result {
+    let config = args.limit(Config::builder()).build()?;
+    let cannot = about(format!("cannot listen at {}", args.address));
+    let server = Server::bind(&args.address, config).await.map_err(cannot)?;
+    let server =
+        server.max_connections(10_000).on_error(|peer, error| eprintln!("{peer}: {error}"));
+    let handle = server.handle();
+    let stop = tokio::spawn(async move {
+        if shared::tokio_signal().await.is_ok() {
+            handle.stop(Duration::ZERO, Duration::from_secs(5)).await;
+        }
+    });
+    announce(server.local_addr()?);
+    server.run_upgrades(serve).await;
+    stop.await?;
+    Ok(())
+}
+
+async fn serve(upgrade: Upgrade<TcpStream>) -> HandlerResult {
+    let close = wanted_close(upgrade.request().path(), upgrade.request().query());
+    let mut response = upgrade.request().accept();
+    if let Some(first) = upgrade.request().subprotocols().next() {
+        response = response.subprotocol(first)?;
+    }
+    let (sender, mut receiver) = upgrade.accept(response).await?;
+    if let Some((code, reason)) = close {
+        sender.close(code, &reason)?;
+    }
+    while let Some(message) = receiver.recv().await? {
+        sender.feed(message).await?; // on the wire before `recv` waits
+    }
+    Ok(())
+}

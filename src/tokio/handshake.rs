@@ -1,0 +1,99 @@
+//! Drives an opening handshake over a stream: writes what it has to say, and reads.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use super::timer::{Timer, now};
+use super::transport::{self, Transport};
+use crate::buffer::Buffer;
+use crate::encoder::Written;
+use crate::error::Error;
+use crate::handshake::Exchange;
+
+/// Does what is to be done next, until something has arrived, or the exchange is finished.
+///
+/// # Errors
+///
+/// A deadline has passed, or the stream has ended or failed.
+pub(super) async fn step<S: Transport>(
+    stream: &mut S,
+    exchange: &mut Exchange,
+    input: &mut Buffer,
+    timer: &mut Timer,
+) -> Result<(), Error> {
+    let result = poll_fn(|cx| poll_step(stream, exchange, input, timer, cx)).await;
+    if matches!(result, Err(Error::Io(_))) {
+        exchange.fail();
+    }
+    result
+}
+
+fn poll_step<S: Transport>(
+    stream: &mut S,
+    exchange: &mut Exchange,
+    input: &mut Buffer,
+    timer: &mut Timer,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Error>> {
+    loop {
+        exchange.tick(now())?;
+        if !is_written(stream, exchange, cx)? {
+            // A response has the write timeout.
+        } else if exchange.is_finished() {
+            return Poll::Ready(Ok(()));
+        } else {
+            if exchange.wants_shutdown() && Pin::new(&mut *stream).poll_shutdown(cx).is_ready() {
+                exchange.shut_down(); // it may have ended by itself
+            }
+            match transport::read(stream, input, cx) {
+                Ok(0) => return Poll::Ready(exchange.eof().map_err(Error::from)),
+                Ok(_) => return Poll::Ready(Ok(())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+        match exchange.tick(now())? {
+            Some(due) if timer.has_come(due, true, cx) => {}
+            _ => return Poll::Pending,
+        }
+    }
+}
+
+/// Writes what is pending. Whether that was all, and the stream has passed it on.
+fn is_written<S: Transport>(
+    stream: &mut S,
+    exchange: &mut Exchange,
+    cx: &mut Context<'_>,
+) -> io::Result<bool> {
+    if exchange.pending().is_empty() && exchange.is_flushed() {
+        return Ok(true);
+    }
+    if exchange.write_with(|slices| transport::write(stream, slices, cx))? == Written::Blocked {
+        return Ok(false);
+    }
+    let flushed = Pin::new(stream).poll_flush(cx)?.is_ready();
+    exchange.set_flushed(flushed);
+    Ok(flushed)
+}
+
+/// After the last word: writes it, and gives the client time to read it and to end its side. Closing the
+/// socket with unread input would reset the connection, and the client might never see it.
+pub(super) async fn linger<S: Transport>(mut stream: S, exchange: &mut Exchange) {
+    let (mut discarded, mut timer) = (Buffer::new(), Timer::default());
+    while !exchange.is_finished() {
+        if step(&mut stream, exchange, &mut discarded, &mut timer).await.is_err() {
+            return;
+        }
+        discarded.consume(usize::MAX);
+    }
+}
+
+/// Writes the last word as far as the stream takes it at once.
+pub(super) fn write_at_once<S: Transport>(mut stream: S, exchange: &mut Exchange) {
+    let mut cx = Context::from_waker(Waker::noop());
+    if let Ok(true) = is_written(&mut stream, exchange, &mut cx) {
+        let _ = Pin::new(&mut stream).poll_shutdown(&mut cx);
+    }
+}

@@ -1,0 +1,272 @@
+//! The two halves of a connection over one stream: a lock that is held for one poll at a time, and who is woken.
+//!
+//! Whoever has something to send queues it, whole, and tries once to write. What the stream does not take is the
+//! connection's: the receiver, which is woken for it, waits for room and watches the deadline, and so does
+//! everybody else who waits for room.
+
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use super::alarm::{Alarm, Ticket};
+use super::receiver::Inner;
+use super::transport::{self, Transport};
+use super::{spare, timer};
+use crate::connection::WriteHalf;
+use crate::control::Replies;
+use crate::encoder::{Unsent, Written};
+use crate::end::Failure;
+use crate::error::TimedOut;
+
+pub(super) struct Link<S: Transport> {
+    state: Mutex<State<S>>,
+}
+
+pub(super) struct State<S: Transport> {
+    /// Until the socket is closed.
+    pub(super) stream: Option<S>,
+    pub(super) write: WriteHalf,
+    /// Made when the peer is slow, and gone when it has read all there was.
+    alarm: Option<Arc<Alarm>>,
+    /// The task of the receiver.
+    receiver: Option<Waker>,
+    /// Whether that waits, and has not been told to look yet.
+    waits: bool,
+    /// Why nothing can be sent or received any more.
+    pub(super) failure: Option<Failure>,
+    /// Whether a server waits for the receiver to be dropped, and ends the connection then.
+    pub(super) awaited: bool,
+    /// The receiver that was dropped.
+    pub(super) dropped: Option<Box<Inner<S>>>,
+}
+
+/// Somebody who may have to wait for the peer.
+pub(super) struct Waiter<'w> {
+    pub(super) ticket: &'w mut Option<Ticket>,
+    pub(super) waker: &'w Waker,
+}
+
+/// One poll, in which the state is locked.
+pub(super) struct Turn<'s, S: Transport> {
+    state: &'s mut State<S>,
+    after: After<S>,
+}
+
+/// What is done when it is not locked any more, since it may run anybody's code.
+struct After<S: Transport> {
+    receiver: Option<Waker>,
+    alarm: Option<Arc<Alarm>>,
+    closed: Option<S>,
+}
+
+impl<S: Transport> Link<S> {
+    pub(super) fn new(stream: S, write: WriteHalf) -> Self {
+        let state = State {
+            stream: Some(stream),
+            write,
+            alarm: None,
+            receiver: None,
+            waits: false,
+            failure: None,
+            awaited: false,
+            dropped: None,
+        };
+        Self { state: Mutex::new(state) }
+    }
+
+    pub(super) fn turn<T>(&self, work: impl FnOnce(&mut Turn<'_, S>) -> T) -> T {
+        let mut state = self.lock();
+        let after = After { receiver: None, alarm: None, closed: None };
+        let mut turn = Turn { state: &mut state, after };
+        let result = work(&mut turn);
+        let after = turn.after;
+        drop(state);
+        drop(after.closed);
+        if let Some(alarm) = after.alarm {
+            alarm.ring();
+        }
+        if let Some(receiver) = after.receiver {
+            receiver.wake();
+        }
+        result
+    }
+
+    /// Nobody waits under this ticket any more.
+    pub(super) fn leave(&self, ticket: Ticket) {
+        let alarm = self.lock().alarm.clone();
+        if let Some(alarm) = alarm {
+            alarm.leave(ticket);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.state.lock().unwrap_or_else(|poisoned| {
+            self.state.clear_poison();
+            let mut state = poisoned.into_inner();
+            // Half a frame may be out.
+            state.write.write_failed();
+            let panicked = io::Error::other("the stream panicked");
+            state.failure.get_or_insert_with(|| panicked.into());
+            state
+        })
+    }
+}
+
+impl<S: Transport> Deref for Turn<'_, S> {
+    type Target = State<S>;
+
+    fn deref(&self) -> &State<S> {
+        self.state
+    }
+}
+
+impl<S: Transport> DerefMut for Turn<'_, S> {
+    fn deref_mut(&mut self) -> &mut State<S> {
+        self.state
+    }
+}
+
+impl<S: Transport> Turn<'_, S> {
+    /// Writes what waits, and then `unsent`, as far as the stream takes it. If it takes no more, `waiter` is woken
+    /// when it does.
+    ///
+    /// # Errors
+    ///
+    /// The stream has failed, now or before. The receiver is told.
+    pub(super) fn write(
+        &mut self,
+        unsent: &mut Unsent<'_>,
+        waiter: Option<Waiter<'_>>,
+    ) -> Result<Written, Failure> {
+        let State { stream, write, alarm, failure, .. } = &mut *self.state;
+        let Some(stream) = stream.as_mut().filter(|_| !write.has_failed()) else {
+            return Err(failure.clone().unwrap_or(Failure::Aborted));
+        };
+        if unsent.is_empty() && write.progress().flushed {
+            return Ok(Written::All);
+        }
+        let before = write.queued() + unsent.len();
+        let mut written = Ok(Written::Blocked);
+        if !write.is_blocked() {
+            let mut cx = Context::from_waker(Waker::noop());
+            written = attempt(stream, write, unsent, &mut cx);
+        }
+        if let Ok(Written::Blocked) = written {
+            let alarm = alarm.get_or_insert_default();
+            if let Some(Waiter { ticket, waker }) = waiter {
+                alarm.wait(*ticket.get_or_insert_with(Ticket::new), waker);
+            }
+            let waker = Waker::from(Arc::clone(alarm));
+            written = attempt(stream, write, unsent, &mut Context::from_waker(&waker));
+        }
+        match written {
+            Ok(Written::All) => {
+                spare::reclaim_queue(write);
+                self.after.alarm = alarm.take();
+            }
+            // There may be room enough for somebody.
+            Ok(Written::Blocked) if write.queued() + unsent.len() < before => {
+                self.after.alarm.clone_from(alarm);
+            }
+            Ok(Written::Blocked) => {}
+            Err(error) => return Err(self.fail(error.into())),
+        }
+        written.map_err(Failure::from)
+    }
+
+    /// What the receiver has to say is queued; it is written before that waits.
+    pub(super) fn reply(&mut self, replies: &mut Replies) {
+        if !replies.is_empty() {
+            self.write.reply(replies);
+        }
+    }
+
+    /// Tells the receiver, if it waits, that there is something to write or to see.
+    pub(super) fn nudge(&mut self) {
+        if std::mem::take(&mut self.waits) {
+            self.after.receiver = self.receiver.take();
+        }
+    }
+
+    /// The receiver waits, with this task. Whether it is another than before.
+    pub(super) fn park(&mut self, waker: &Waker) -> bool {
+        self.waits = true;
+        timer::keep(&mut self.receiver, waker)
+    }
+
+    /// The receiver does not wait any more.
+    pub(super) fn unpark(&mut self) {
+        self.waits = false;
+    }
+
+    /// Looks at the write timeout.
+    ///
+    /// # Errors
+    ///
+    /// It has passed: the socket is closed.
+    pub(super) fn tick(&mut self, now: Instant) -> Result<Option<Instant>, TimedOut> {
+        self.write.tick(now).inspect_err(|timed_out| self.cut_off(Failure::TimedOut(*timed_out)))
+    }
+
+    /// Ends our side of the stream, when all is said. Whether that is done.
+    pub(super) fn poll_shut_down(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(stream) = &mut self.state.stream else {
+            return Poll::Ready(());
+        };
+        // It may have ended by itself.
+        if Pin::new(stream).poll_shutdown(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.write.shut_down();
+        Poll::Ready(())
+    }
+
+    /// The server does not wait for the receiver any more: that, if it was dropped.
+    pub(super) fn let_go(&mut self) -> Option<Box<Inner<S>>> {
+        self.awaited = false;
+        self.dropped.take()
+    }
+
+    /// After a failed write half a frame may be out: nothing may follow. What had arrived is still received.
+    fn fail(&mut self, failure: Failure) -> Failure {
+        self.write.write_failed();
+        self.after.alarm = self.alarm.take();
+        self.nudge();
+        self.failure.get_or_insert(failure).clone()
+    }
+
+    /// Closes the socket.
+    pub(super) fn cut_off(&mut self, failure: Failure) {
+        self.fail(failure);
+        self.after.closed = self.stream.take();
+    }
+
+    /// The same when the receiver is gone.
+    pub(super) fn close(&mut self) {
+        self.cut_off(Failure::Aborted);
+        self.receiver = None;
+    }
+}
+
+fn attempt<S: Transport>(
+    stream: &mut S,
+    write: &mut WriteHalf,
+    unsent: &mut Unsent<'_>,
+    cx: &mut Context<'_>,
+) -> io::Result<Written> {
+    let written = write.write_with(unsent, |slices| transport::write(stream, slices, cx))?;
+    if written == Written::All {
+        match Pin::new(stream).poll_flush(cx) {
+            Poll::Ready(Ok(())) => write.set_flushed(true),
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => {
+                write.set_flushed(false);
+                return Ok(Written::Blocked);
+            }
+        }
+    }
+    Ok(written)
+}

@@ -1,0 +1,66 @@
+//! Memory that is lent to whichever connection has something to do: one buffer and one queue per thread.
+//!
+//! So an idle connection has neither. They are lent for the time of one poll, and stay with a connection only
+//! while something is in them.
+
+use std::cell::Cell;
+
+use crate::buffer::Buffer;
+use crate::connection::WriteHalf;
+
+/// More memory than this is not kept.
+const LARGE: usize = 256 * 1024;
+
+thread_local! {
+    static BUFFER: Cell<Option<Box<Buffer>>> = const { Cell::new(None) };
+    static QUEUE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A buffer to read into: the thread's, with what was put aside for this connection.
+pub(super) fn take_buffer(rest: Option<Box<Buffer>>) -> Box<Buffer> {
+    // A thread that ends has none; nor has one that is polled inside another poll.
+    let mut spare = BUFFER.try_with(Cell::take).ok().flatten().unwrap_or_default();
+    let Some(mut rest) = rest else {
+        return spare;
+    };
+    let _ = spare.attach(&mut rest);
+    if rest.is_empty() {
+        return spare;
+    }
+    give_back(spare);
+    rest
+}
+
+/// Gives the buffer back, but for what is unfinished in it.
+pub(super) fn put_aside(mut buffer: Box<Buffer>) -> Option<Box<Buffer>> {
+    let rest = (!buffer.is_empty()).then(|| Box::new(buffer.detach()));
+    give_back(buffer);
+    rest
+}
+
+fn give_back(mut buffer: Box<Buffer>) {
+    buffer.clear();
+    if buffer.capacity() <= LARGE {
+        let _ = BUFFER.try_with(|spare| spare.set(Some(buffer)));
+    }
+}
+
+/// Lends the thread's queue to a connection that is about to send.
+pub(super) fn lend_queue(write: &mut WriteHalf) {
+    let _ = QUEUE.try_with(|spare| {
+        let mut queue = spare.take();
+        write.lend_queue(&mut queue);
+        spare.set(queue);
+    });
+}
+
+/// Takes it back, if nothing is in it.
+pub(super) fn reclaim_queue(write: &mut WriteHalf) {
+    let _ = QUEUE.try_with(|spare| {
+        let mut queue = spare.take();
+        write.reclaim_queue(&mut queue);
+        if queue.capacity() <= LARGE {
+            spare.set(queue);
+        }
+    });
+}

@@ -1,0 +1,91 @@
+//! The socket, as tasks need it.
+
+use std::any::Any;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ::tokio::net::TcpStream;
+
+use crate::buffer::Buffer;
+
+/// A stream of bytes to be read and written by tasks: a [`TcpStream`], a `UnixStream`, a stream of `tokio-rustls`,
+/// an upgraded connection of another server, or your own. Implemented for all that tokio's traits are.
+///
+/// A `poll_flush` follows the last byte of each batch.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for S {}
+
+/// At most so much is offered to anything but a TCP socket in one write: some copy all they are offered.
+const LARGE_WRITE: usize = 64 * 1024;
+
+/// The socket, if it is one of TCP.
+pub(super) fn tcp<S: 'static>(stream: &S) -> Option<&TcpStream> {
+    (stream as &dyn Any).downcast_ref()
+}
+
+/// Whether nobody can be authenticated by it, and everybody may read along.
+#[cfg(feature = "client")]
+pub(super) fn is_plain<S: 'static>(stream: &S) -> bool {
+    #[cfg(unix)]
+    if (stream as &dyn Any).is::<::tokio::net::UnixStream>() {
+        return true;
+    }
+    tcp(stream).is_some()
+}
+
+/// As an ordinary read, which fails with `WouldBlock` after the task was registered.
+pub(super) fn read(
+    stream: &mut impl Transport,
+    buffer: &mut Buffer,
+    cx: &mut Context<'_>,
+) -> io::Result<usize> {
+    buffer.read_with(|space| {
+        let mut space = ReadBuf::new(space);
+        match Pin::new(&mut *stream).poll_read(cx, &mut space) {
+            Poll::Ready(result) => result.map(|()| space.filled().len()),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    })
+}
+
+/// The same for a write.
+pub(super) fn write<S: Transport>(
+    stream: &mut S,
+    slices: &[IoSlice<'_>],
+    cx: &mut Context<'_>,
+) -> io::Result<usize> {
+    let is_tcp = tcp(stream).is_some();
+    let mut stream = Pin::new(stream);
+    let polled = match slices {
+        [] => return Ok(0),
+        [first, _, ..]
+            if !is_tcp && (first.len() >= LARGE_WRITE || !stream.is_write_vectored()) =>
+        {
+            stream.as_mut().poll_write(cx, up_to(first, LARGE_WRITE))
+        }
+        [only] if !is_tcp => stream.as_mut().poll_write(cx, up_to(only, LARGE_WRITE)),
+        [only] => stream.as_mut().poll_write(cx, only),
+        slices if is_tcp => stream.as_mut().poll_write_vectored(cx, slices),
+        slices => {
+            let (mut left, mut some) = (LARGE_WRITE, [IoSlice::new(&[]); 3]);
+            for (to, slice) in some.iter_mut().zip(slices) {
+                let slice = up_to(slice, left);
+                left -= slice.len();
+                *to = IoSlice::new(slice);
+            }
+            let full = some.iter().take_while(|slice| !slice.is_empty()).count();
+            stream.as_mut().poll_write_vectored(cx, some.get(..full).unwrap_or_default())
+        }
+    };
+    match polled {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+fn up_to(bytes: &[u8], most: usize) -> &[u8] {
+    bytes.get(..most).unwrap_or(bytes)
+}
