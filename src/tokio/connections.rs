@@ -36,7 +36,8 @@ use crate::timers::earlier;
 /// #     -> Result<(), Box<dyn std::error::Error>> {
 /// // For each request:
 /// let Some(permit) = connections.permit() else {
-///     return Ok(upgrade.reject(upgrade.request().reject(503)?).await?);
+///     let full = upgrade.request().reject(503)?;
+///     return Ok(upgrade.reject(full).await?);
 /// };
 /// let response = upgrade.request().accept();
 /// let (sender, receiver) = upgrade.accept(response).await?;

@@ -142,12 +142,13 @@ impl<S: Transport> Turn<'_, S> {
         waiter: Option<Waiter<'_>>,
     ) -> Result<Written, Failure> {
         let State { stream, write, alarm, failure, .. } = &mut *self.state;
+        let is_done = unsent.is_empty() && write.progress().flushed;
+        if is_done && !write.has_failed() {
+            return Ok(Written::All);
+        }
         let Some(stream) = stream.as_mut().filter(|_| !write.has_failed()) else {
             return Err(failure.clone().unwrap_or(Failure::Aborted));
         };
-        if unsent.is_empty() && write.progress().flushed {
-            return Ok(Written::All);
-        }
         let before = write.queued() + unsent.len();
         let mut written = Ok(Written::Blocked);
         if !write.is_blocked() {
@@ -244,9 +245,13 @@ impl<S: Transport> Turn<'_, S> {
         self.after.closed = self.stream.take();
     }
 
-    /// The same when the receiver is gone.
+    /// The same when the receiver has come to its end, or is gone. If all was said, nothing has failed.
     pub(super) fn close(&mut self) {
-        self.cut_off(Failure::Aborted);
+        let progress = self.write.progress();
+        match progress.closed && progress.flushed {
+            true => self.after.closed = self.stream.take(),
+            false => self.cut_off(Failure::Aborted),
+        }
         self.receiver = None;
     }
 }

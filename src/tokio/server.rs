@@ -57,9 +57,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// ```no_run
 /// # use std::time::Duration;
-/// # mod tokio { pub use ::tokio::{main, spawn}; pub mod signal {
-/// #     pub async fn ctrl_c() -> std::io::Result<()> { Ok(()) }
-/// # } }
 /// # #[tokio::main]
 /// # async fn main() -> std::io::Result<()> {
 /// # let server = sansocket::tokio::Server::bind("127.0.0.1:0", Default::default()).await?;

@@ -25,7 +25,7 @@ use crate::tokio::transport::{self, Transport};
 const MESSAGES: u8 = 32;
 
 /// So many reads in a row that bring something, before the deadlines are looked at.
-const READS: u8 = 128;
+const READS: u8 = 32;
 
 pub(super) struct Core {
     pub(super) read: ReadHalf,

@@ -1,0 +1,175 @@
+//! What is fed, closed and left unwritten goes out, whoever does nothing more.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use sansocket::{CloseCode, SendError};
+
+use crate::common::wire::{self, BINARY, TEXT};
+use crate::peer::{Peer, config, poll_once};
+
+// CL-01: nothing fed is forgotten
+#[tokio::test(start_paused = true)]
+async fn what_another_task_feeds_is_written_while_the_receiver_waits() {
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config));
+    tokio::spawn(async move { receiver.drain().await });
+    tokio::task::yield_now().await;
+    for _ in 0..3 {
+        sender.feed("a").await.unwrap();
+        sender.feed("b").await.unwrap();
+    }
+    assert_eq!(peer.output(), b"", "in one write, when the receiver has its turn");
+    peer.expect(&b"\x81\x01a\x81\x01b".repeat(3)).await;
+}
+
+// CL-01: in one write for what came at once
+#[tokio::test]
+async fn answers_that_are_fed_are_written_before_the_receiver_waits() {
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config));
+    peer.send(&wire::client(TEXT, b"one"));
+    peer.send(&wire::client(TEXT, b"two"));
+    for _ in 0..2 {
+        let message = receiver.recv().await.unwrap().unwrap();
+        sender.feed(message).await.unwrap();
+        assert_eq!(peer.output(), b"");
+    }
+    assert!(poll_once(pin!(receiver.recv())).await.is_none());
+    assert_eq!(peer.output(), b"\x81\x03one\x81\x03two");
+}
+
+// CL-01, CL-16: the receiver starts its clock, though nothing wakes it but the Close
+#[tokio::test(start_paused = true)]
+async fn a_close_wakes_the_receiver() {
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config));
+    let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    sender.close(CloseCode::GOING_AWAY, "restart").unwrap();
+    assert_eq!(peer.output(), b"\x88\x09\x03\xe9restart");
+    let start = tokio::time::Instant::now();
+    let end = receiving.await.unwrap();
+    assert!(matches!(end, Err(sansocket::Error::TimedOut(sansocket::TimedOut::Close))), "{end:?}");
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+// CL-01: what the peer does not take at once is the connection's
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_send_is_written_by_the_receiver() {
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config));
+    tokio::spawn(async move { receiver.drain().await });
+    tokio::task::yield_now().await;
+    peer.take_more(3);
+    let long = vec![7; 20_000];
+    sender.send("short").await.unwrap();
+    sender.send(&long).await.unwrap();
+    sender.try_send("last").unwrap();
+    assert_eq!(peer.output(), b"\x81\x05s");
+    let wanted =
+        [wire::server(TEXT, b"short"), wire::server(BINARY, &long), wire::server(TEXT, b"last")]
+            .concat();
+    for _ in 0..30 {
+        peer.take_more(700);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+    peer.expect(&wanted).await;
+    assert_eq!(sender.queued(), 0);
+}
+
+// CL-01: whoever is not polled any more holds up nobody
+#[tokio::test(start_paused = true)]
+async fn a_future_that_is_parked_stops_nobody() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, mut receiver) = peer.open(config(|config| config.max_queue(400)));
+    sender.send(&[1; 110]).await.unwrap();
+    let mut parked: Vec<_> = (0..3).map(|_| Box::pin(sender.send(&[2; 110]))).collect();
+    for future in &mut parked {
+        assert!(poll_once(future.as_mut()).await.is_none());
+    }
+    let other = sender.clone();
+    let sending = tokio::spawn(async move { other.send(&[3; 110]).await });
+    let flushing = sender.clone();
+    let flushing = tokio::spawn(async move { flushing.flush().await });
+    tokio::task::yield_now().await;
+    peer.take_more(usize::MAX);
+    sending.await.unwrap().unwrap();
+    flushing.await.unwrap().unwrap();
+    let wanted = [wire::server(BINARY, &[1; 110]), wire::server(BINARY, &[3; 110])].concat();
+    peer.expect(&wanted).await;
+    peer.send(&wire::client(TEXT, b"hello"));
+    assert_eq!(receiver.recv().await.unwrap().unwrap(), "hello");
+}
+
+// CL-01: somebody else makes the room
+#[tokio::test(start_paused = true)]
+async fn a_send_goes_on_when_the_receiver_has_written() {
+    for drips in [false, true] {
+        let peer = Peer::new();
+        if drips {
+            peer.drip();
+        }
+        peer.take_more(0);
+        let (sender, mut receiver) = peer.open(config(|config| config.max_queue(400)));
+        let sending = tokio::spawn({
+            let sender = sender.clone();
+            async move {
+                for i in 0..50u8 {
+                    sender.send(&[i; 60]).await?;
+                }
+                Ok::<_, sansocket::Error>(())
+            }
+        });
+        tokio::spawn(async move { receiver.drain().await });
+        while !sending.is_finished() {
+            peer.take_more(100);
+            tokio::task::yield_now().await;
+        }
+        sending.await.unwrap().unwrap();
+        peer.take_more(usize::MAX);
+        sender.flush().await.unwrap();
+        let wanted: Vec<u8> = (0..50u8).flat_map(|i| wire::server(BINARY, &[i; 60])).collect();
+        assert_eq!(peer.output(), wanted);
+    }
+}
+
+// CL-01, V38: who does not wait is refused, and told when to come again
+#[tokio::test(start_paused = true)]
+async fn try_send_is_refused_when_the_queue_is_full() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, mut receiver) = peer.open(config(|config| config.max_queue(400)));
+    tokio::spawn(async move { receiver.drain().await });
+    let mut sent = 0;
+    while sender.try_send(&[7; 60]).is_ok() {
+        sent += 1;
+    }
+    assert_eq!(sender.try_send(&[7; 60]), Err(SendError::QueueFull));
+    let too_large = SendError::MessageTooLarge { len: 401, max: 400 };
+    assert_eq!(sender.try_send(&[7; 401]), Err(too_large));
+    assert_eq!(sent, 6);
+    assert!(poll_once(pin!(sender.ready())).await.is_none());
+    peer.take_more(usize::MAX);
+    sender.ready().await.unwrap();
+    sender.try_send(&[8; 60]).unwrap();
+    sender.flush().await.unwrap();
+    assert_eq!(wire::parse(&peer.output()).len(), 7);
+}
+
+// T6: a stream that holds what it takes is flushed behind the last byte
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_buffers_is_flushed() {
+    let peer = Peer::new();
+    peer.buffers(1);
+    let (sender, mut receiver) = peer.open(config(|config| config));
+    tokio::spawn(async move { receiver.drain().await });
+    sender.send("hi").await.unwrap();
+    assert_eq!(peer.output(), b"\x81\x02hi");
+    assert!(poll_once(pin!(sender.flush())).await.is_none());
+    peer.buffers(0);
+    sender.flush().await.unwrap();
+}

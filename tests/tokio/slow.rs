@@ -1,0 +1,129 @@
+//! A peer that takes nothing is noticed within the write timeout, by whoever waits.
+
+use std::time::Duration;
+
+use sansocket::{Error, TimedOut};
+use tokio::time::Instant;
+
+use crate::peer::{Peer, config};
+
+fn is_write_timeout(result: &Result<(), Error>) -> bool {
+    matches!(result, Err(Error::TimedOut(TimedOut::Write)))
+}
+
+// V38: nobody receives
+#[tokio::test(start_paused = true)]
+async fn a_sender_alone_notices_a_peer_that_does_not_read() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, mut receiver) = peer.open(config(|config| config.max_queue(400)));
+    let start = Instant::now();
+    sender.send(&[1; 110]).await.unwrap();
+    let end = sender.send(&[2; 110]).await;
+    assert!(is_write_timeout(&end), "{end:?}");
+    assert_eq!(start.elapsed().as_secs(), 30);
+    assert!(peer.is_closed());
+    let end = receiver.recv().await.map(|_| ());
+    assert!(is_write_timeout(&end), "{end:?}");
+    let end = sender.send("more").await;
+    assert!(matches!(end, Err(Error::Send(sansocket::SendError::Closed))), "{end:?}");
+}
+
+// V38: the rest of a send that was ready
+#[tokio::test(start_paused = true)]
+async fn the_receiver_notices_a_peer_that_does_not_read() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, mut receiver) = peer.open(config(|config| config.no_keepalive()));
+    let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    let start = Instant::now();
+    sender.send("hello").await.unwrap();
+    let end = receiving.await.unwrap();
+    assert!(is_write_timeout(&end), "{end:?}");
+    assert_eq!(start.elapsed().as_secs(), 30);
+}
+
+// V38: a flush, and all others who wait
+#[tokio::test(start_paused = true)]
+async fn everybody_who_waits_is_told() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, mut receiver) = peer.open(config(|config| config.max_queue(400)));
+    sender.send(&[1; 110]).await.unwrap();
+    let start = Instant::now();
+    let (flushed, sent, ready, received) =
+        tokio::join!(sender.flush(), sender.send(&[2; 110]), sender.ready(), async {
+            receiver.recv().await.map(|_| ())
+        });
+    let ends = [flushed, sent, ready, received];
+    // One of them sees the deadline; the others are told, or see what is left.
+    assert!(ends.iter().any(is_write_timeout) && ends.iter().all(Result::is_err), "{ends:?}");
+    assert!(is_write_timeout(&ends[3]), "{ends:?}");
+    assert_eq!(start.elapsed().as_secs(), 30);
+}
+
+// V38, L-10: one that reads slowly is neither stalled nor silent
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_slowly_is_waited_for() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, mut receiver) = peer.open(config(|config| config));
+    let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+    sender.send(&vec![7; 500_000]).await.unwrap();
+    for _ in 0..50 {
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        peer.take_more(10_000);
+    }
+    assert!(!receiving.is_finished());
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    peer.take_more(usize::MAX);
+    sender.flush().await.unwrap();
+    assert_eq!(peer.output().len(), 10 + 500_000);
+}
+
+// CL-01: a failed write ends the connection for everybody
+#[tokio::test(start_paused = true)]
+async fn a_failed_write_is_everybodys() {
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config));
+    let other = sender.clone();
+    let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+    tokio::task::yield_now().await;
+    peer.fail(std::io::ErrorKind::BrokenPipe);
+    let end = sender.send("lost").await;
+    assert!(
+        matches!(&end, Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    );
+    assert!(matches!(other.send("more").await, Err(Error::Send(_))));
+    assert!(matches!(other.flush().await, Err(Error::Send(_))));
+    let end = receiving.await.unwrap();
+    assert!(matches!(&end, Err(Error::Io(_))), "{end:?}");
+    assert!(peer.is_closed());
+}
+
+// CL-01: what had arrived before the write failed is received
+#[tokio::test(start_paused = true)]
+async fn what_had_arrived_is_received_after_a_failed_write() {
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config));
+    peer.send(&crate::common::wire::client(0x81, b"last words"));
+    peer.fail(std::io::ErrorKind::ConnectionReset);
+    assert!(sender.send("lost").await.is_err());
+    assert_eq!(receiver.recv().await.unwrap().unwrap(), "last words");
+    assert!(matches!(receiver.recv().await, Err(Error::Io(_))));
+    assert!(matches!(receiver.recv().await, Err(Error::Io(_))), "and again");
+}
+
+// CL-01: a stream that panics takes down nobody else
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_panics_is_a_failure() {
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config));
+    peer.panics();
+    let panicking = sender.clone();
+    assert!(tokio::spawn(async move { panicking.send("boo").await }).await.is_err());
+    assert!(matches!(sender.send("more").await, Err(Error::Send(_))));
+    let end = receiver.recv().await;
+    assert!(matches!(&end, Err(Error::Io(_))), "{end:?}");
+}
