@@ -107,7 +107,9 @@ mod tests {
     /// Two tasks wait for the same room, under the lock of a link, while the driver rings without it.
     #[test]
     fn loom_everybody_who_waits_is_woken() {
-        loom::model(|| {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
             let socket = loom::sync::Arc::new(Socket::default());
             let alarm = Arc::new(Alarm::default());
             let link = loom::sync::Arc::new(Mutex::new(()));
