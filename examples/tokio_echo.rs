@@ -3,14 +3,15 @@
 //! `cargo run --release --features tokio --example tokio_echo -- [ADDRESS] [--max-message BYTES] [--threads]
 //! [--broadcast]`
 //!
-//! All on one thread, or with `--threads` on one per core. With `--broadcast` it sends every message to everybody. `/close?code=4001&reason=bye` closes with that code and
-//! reason instead. Ctrl-C closes every connection with 1001.
+//! All on one thread, or with `--threads` on one per core. With `--broadcast` everybody gets what anybody sends.
+//! `/close?code=4001&reason=bye` closes with that code and reason instead. Ctrl-C closes every connection with 1001.
 
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sansocket::Config;
-use sansocket::tokio::{HandlerResult, Server, Upgrade};
+use sansocket::tokio::{HandlerResult, Receiver, Sender, Server, Upgrade};
+use sansocket::{Config, Prepared, SendError};
 use shared::{Args, about, announce, wanted_close};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
@@ -19,10 +20,10 @@ mod shared;
 
 fn main() -> ExitCode {
     shared::run(|| {
-        let args = Args::parse(&["--threads"])?;
-        let mut builder = match args.flags.is_empty() {
-            true => Builder::new_current_thread(),
-            false => Builder::new_multi_thread(),
+        let args = Args::parse(&["--threads", "--broadcast"])?;
+        let mut builder = match args.flags.contains(&"--threads".to_owned()) {
+            true => Builder::new_multi_thread(),
+            false => Builder::new_current_thread(),
         };
         builder.enable_all().build()?.block_on(run(&args))
     })
@@ -41,12 +42,18 @@ async fn run(args: &Args) -> shared::Result {
         }
     });
     announce(server.local_addr()?);
-    server.run_upgrades(serve).await;
+    match args.flags.contains(&"--broadcast".to_owned()) {
+        true => {
+            let room = Arc::new(Room::default());
+            server.run(move |sender, receiver| Arc::clone(&room).serve(sender, receiver)).await
+        }
+        false => server.run_upgrades(echo).await,
+    };
     stop.await?;
     Ok(())
 }
 
-async fn serve(upgrade: Upgrade<TcpStream>) -> HandlerResult {
+async fn echo(upgrade: Upgrade<TcpStream>) -> HandlerResult {
     let close = wanted_close(upgrade.request().path(), upgrade.request().query());
     let mut response = upgrade.request().accept();
     if let Some(first) = upgrade.request().subprotocols().next() {
@@ -60,4 +67,32 @@ async fn serve(upgrade: Upgrade<TcpStream>) -> HandlerResult {
         sender.feed(message).await?; // on the wire before `recv` waits
     }
     Ok(())
+}
+
+/// Those who hear each other.
+#[derive(Default)]
+struct Room {
+    senders: Mutex<Vec<Sender<TcpStream>>>,
+}
+
+impl Room {
+    async fn serve(
+        self: Arc<Self>,
+        sender: Sender<TcpStream>,
+        mut receiver: Receiver<TcpStream>,
+    ) -> HandlerResult {
+        self.senders.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        while let Some(message) = receiver.recv().await? {
+            let message = Prepared::new(message);
+            let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+            senders.retain(|sender| match sender.try_send_prepared(&message) {
+                Err(SendError::QueueFull) => {
+                    sender.abort(); // too slow
+                    false
+                }
+                sent => sent.is_ok(), // who is gone is not told again
+            });
+        }
+        Ok(())
+    }
 }

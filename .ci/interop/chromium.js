@@ -28,7 +28,7 @@ async function main() {
         await page.close();
       }
     });
-    for (const server of ["echo", "event_loop", "embed", "chat"]) {
+    for (const server of ["echo", "event_loop", "embed", "tokio_echo", "chat"]) {
       await check(`chromium ${server}: a page of another origin is refused`, () => otherOrigin(browser, urls[server]));
     }
     await chat(browser);

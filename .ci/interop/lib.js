@@ -7,6 +7,7 @@ const LIMIT = 1024 * 1024; // bytes; the example servers' largest message
 const urls = {
   echo: process.env.ECHO_URL,
   event_loop: process.env.EVENT_LOOP_URL,
+  tokio_echo: process.env.TOKIO_ECHO_URL,
   embed: process.env.EMBED_URL,
   chat: process.env.CHAT_URL,
 };
@@ -27,7 +28,7 @@ async function check(name, test) {
 
 // Runs webapi.js against the three echo servers; `run(options)` says where.
 async function checkEchoServers(client, run = webapi) {
-  for (const server of ["echo", "event_loop", "embed"]) {
+  for (const server of ["echo", "event_loop", "embed", "tokio_echo"]) {
     const closeUrl = server === "echo" ? new URL("/close?code=4001&reason=bye", urls.echo).href : null;
     try {
       for (const [name, error] of await run({ url: urls[server], closeUrl, limit: LIMIT })) {

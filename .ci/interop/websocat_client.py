@@ -9,7 +9,8 @@ import urllib.parse
 from lib import LIMIT, check, expect
 
 ECHO = os.environ["ECHO_URL"]
-SERVERS = {"echo": ECHO, "event_loop": os.environ["EVENT_LOOP_URL"], "embed": os.environ["EMBED_URL"]}
+SERVERS = {"echo": ECHO, "event_loop": os.environ["EVENT_LOOP_URL"], "embed": os.environ["EMBED_URL"],
+           "tokio_echo": os.environ["TOKIO_ECHO_URL"]}
 
 
 def websocat(*arguments, stdin=b""):

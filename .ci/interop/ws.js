@@ -30,7 +30,7 @@ function refusal(url, options) {
 
 async function main() {
   await checkEchoServers("ws");
-  for (const server of ["echo", "event_loop", "embed"]) {
+  for (const server of ["echo", "event_loop", "embed", "tokio_echo"]) {
     await check(`ws ${server}: a ping is answered with its payload`, async () => {
       const socket = await open(urls[server]);
       for (const payload of ["", "are you there?", "x".repeat(125)]) {
@@ -52,7 +52,7 @@ async function main() {
       socket.terminate();
     });
   }
-  for (const server of ["echo", "event_loop", "embed", "chat"]) {
+  for (const server of ["echo", "event_loop", "embed", "tokio_echo", "chat"]) {
     await check(`ws ${server}: the host's own origin is let in`, async () => {
       const socket = await open(urls[server], { origin: `http://${new URL(urls[server]).host}` });
       socket.terminate();

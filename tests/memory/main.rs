@@ -8,6 +8,8 @@ mod floods;
 mod heap;
 mod idle;
 mod messages;
+#[cfg(feature = "tokio")]
+mod tasks;
 mod threads;
 
 use std::io::Read;

@@ -1,0 +1,133 @@
+//! Connections in tasks of tokio.
+
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use sansocket::tokio::{Receiver, Sender, open};
+use sansocket::{Buffer, Config, Message};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::common::wire::{self, BINARY, TEXT};
+use crate::heap::heap;
+
+/// A stream that brings what the test puts there, and takes everything.
+#[derive(Clone, Default)]
+struct Stream(Arc<Mutex<Vec<u8>>>);
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let mut bytes = self.0.lock().unwrap();
+        if bytes.is_empty() {
+            return Poll::Pending;
+        }
+        let n = bytes.len().min(space.remaining());
+        space.put_slice(&bytes[..n]);
+        bytes.drain(..n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Echoes all there is, until it would wait.
+fn echo(sender: &Sender<Stream>, receiver: &mut Receiver<Stream>) -> usize {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut messages = 0;
+    while let Poll::Ready(message) = receiver.poll_recv(&mut cx) {
+        let message: Message<'_> = message.unwrap().unwrap();
+        let sending = match messages % 2 {
+            0 => sender.send(message),
+            _ => sender.feed(message),
+        };
+        assert!(pin!(sending).poll(&mut cx).is_ready());
+        messages += 1;
+    }
+    messages
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+// RE-01: no allocation per message
+#[test]
+fn echoing_in_tasks_allocates_nothing() {
+    let runtime = runtime();
+    let _context = runtime.enter();
+    let stream = Stream::default();
+    let (sender, mut receiver) = open(stream.clone(), Buffer::new(), Config::default());
+    let input = [wire::client(TEXT, b"short"), wire::client(BINARY, &[7; 10_000])].concat();
+    let mut round = || {
+        stream.0.lock().unwrap().extend(&input);
+        assert_eq!(echo(&sender, &mut receiver), 2);
+    };
+    (0..10).for_each(|_| round());
+    let counted = heap(|| (0..100).for_each(|_| round()));
+    assert_eq!((counted.allocations, counted.live), (0, 0));
+}
+
+// RE-01: a connection that waits holds neither a buffer nor a queue, whatever it did before
+#[test]
+fn an_idle_connection_in_a_task_holds_no_buffer() {
+    let runtime = runtime();
+    let _context = runtime.enter();
+    let warm = Stream::default();
+    let (sender, mut receiver) = open(warm.clone(), Buffer::new(), Config::default());
+    warm.0.lock().unwrap().extend(wire::client(BINARY, &[7; 50_000]));
+    echo(&sender, &mut receiver);
+    let streams: Vec<Stream> = (0..100).map(|_| Stream::default()).collect();
+    let mut connections = vec![];
+    let counted = heap(|| {
+        for stream in &streams {
+            let (sender, mut receiver) = open(stream.clone(), Buffer::new(), Config::default());
+            stream.0.lock().unwrap().extend(wire::client(BINARY, &[7; 50_000]));
+            assert_eq!(echo(&sender, &mut receiver), 1);
+            *stream.0.lock().unwrap() = vec![];
+            connections.push((sender, receiver));
+        }
+    });
+    let each = counted.live / streams.len();
+    assert!(each <= 700, "{each} bytes each");
+}
+
+// RE-01: of a frame that is not whole, what has arrived
+#[test]
+fn the_beginning_of_a_frame_takes_what_it_takes() {
+    let runtime = runtime();
+    let _context = runtime.enter();
+    let streams: Vec<Stream> = (0..100).map(|_| Stream::default()).collect();
+    let mut connections = vec![];
+    let open_all = |connections: &mut Vec<_>| {
+        for stream in &streams {
+            let (sender, mut receiver) = open(stream.clone(), Buffer::new(), Config::default());
+            stream.0.lock().unwrap().extend(b"\x81");
+            assert_eq!(echo(&sender, &mut receiver), 0);
+            *stream.0.lock().unwrap() = vec![];
+            connections.push((sender, receiver));
+        }
+    };
+    let counted = heap(|| open_all(&mut connections));
+    let each = counted.live / streams.len();
+    assert!(each <= 800, "{each} bytes each");
+}
