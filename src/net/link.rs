@@ -8,7 +8,7 @@ mod write;
 
 use std::io;
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,12 +28,11 @@ pub(super) struct Link<S> {
     outbox: Outbox<WriteHalf, Posted>,
     /// Why nothing can be sent or received any more.
     failure: Mutex<Option<Failure>>,
-    /// What is told of the writer to those who do not hold it: how many bytes wait, whether there is a Close
-    /// among what was queued, whether the socket takes no more, and how often the peer has read on.
+    /// What is told of the writer to those who do not hold it: how many bytes wait, whether the socket takes no
+    /// more, and how far the output has come.
     queued: AtomicUsize,
-    closed: AtomicBool,
     blocked: AtomicBool,
-    drained: AtomicU16,
+    progress: Mutex<Progress>,
     soon: Duration,
     slice: Duration,
     max_queue: usize,
@@ -101,9 +100,8 @@ impl<S: Transport> Link<S> {
             outbox: Outbox::new(half, posted),
             failure: Mutex::new(None),
             queued: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
-            drained: AtomicU16::new(0),
+            progress: Mutex::default(),
             soon,
             slice,
             max_queue: config.max_queue,
@@ -272,9 +270,7 @@ impl<S: Transport> Link<S> {
         });
         let Some((written, due)) = attempt else {
             // While another thread writes, it is not at its end.
-            progress.flushed = false;
-            progress.closed |= self.closed.load(Ordering::Relaxed);
-            progress.drained = self.drained.load(Ordering::Relaxed);
+            *progress = Progress { flushed: false, ..*self.progress() };
             return Attempt { done: false, due: None };
         };
         // Where a thread cannot write without waiting, the waiter does.
@@ -308,9 +304,11 @@ impl<S: Transport> Link<S> {
     fn note(&self, half: &WriteHalf) {
         self.queued.store(half.queued(), Ordering::Relaxed);
         self.blocked.store(half.is_blocked(), Ordering::Relaxed);
-        let progress = half.progress();
-        self.closed.store(progress.closed, Ordering::Relaxed);
-        self.drained.store(progress.drained, Ordering::Relaxed);
+        *self.progress() = half.progress();
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failures(&self) -> MutexGuard<'_, Option<Failure>> {

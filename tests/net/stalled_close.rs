@@ -1,12 +1,16 @@
 //! A Close for a peer that does not read at the moment.
 
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sansocket::{CloseCode, Error, TimedOut};
+use sansocket::net::{self, Transport};
+use sansocket::{Buffer, CloseCode, Error, TimedOut};
 
 use crate::pipe::{Call, Pipe, Way};
-use crate::raw::{CLOSE, PATIENCE, config, frame};
+use crate::raw::{CLOSE, PATIENCE, PING, config, frame};
 
 const SOON: Duration = Duration::from_secs(5);
 const GOING_AWAY: &[u8] = b"\x88\x02\x03\xe9";
@@ -78,4 +82,66 @@ fn a_close_that_is_not_taken_times_out_as_a_write() {
     let end = receiver.recv().map(|_| ());
     assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
     assert!(matches!(end, Err(Error::TimedOut(TimedOut::Write))), "{end:?}");
+}
+
+/// The peer takes the Close when a pong stands behind it, and not the pong. From then on a thread that waits does so
+/// for long.
+struct CloseAlone {
+    pipe: Pipe,
+    /// Whether the thread that writes waits for the peer.
+    waits: AtomicBool,
+    taken: AtomicBool,
+}
+
+impl Transport for CloseAlone {
+    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
+        self.pipe.read(space)
+    }
+
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+        let has_pong = bytes.len() > GOING_AWAY.len();
+        if has_pong && self.waits.load(Ordering::SeqCst) {
+            self.taken.store(true, Ordering::SeqCst);
+            self.pipe.set(Way::Open);
+            let taken = self.pipe.write(&[IoSlice::new(&bytes[..GOING_AWAY.len()])]);
+            self.pipe.set(Way::Stalled);
+            return taken;
+        }
+        self.pipe.write(slices)
+    }
+
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.pipe.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let waits = timeout > Some(Duration::from_millis(1));
+        self.waits.store(waits, Ordering::SeqCst);
+        let is_long = waits && self.taken.load(Ordering::SeqCst);
+        self.pipe.set_write_timeout(if is_long { Some(PATIENCE) } else { timeout })
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.pipe.shutdown(how)
+    }
+}
+
+// CL-16: whichever thread wrote it, and though that one still waits for the peer
+#[test]
+fn the_close_timeout_runs_while_another_thread_writes() {
+    let pipe = Pipe::new(Way::Stalled);
+    let transport = CloseAlone {
+        pipe: pipe.clone(),
+        waits: AtomicBool::new(false),
+        taken: AtomicBool::new(false),
+    };
+    let hasty = config(|config| config.close_timeout(Duration::from_millis(100)));
+    let (sender, mut receiver) = net::open(transport, Buffer::new(), hasty).unwrap();
+    sender.close(CloseCode::GOING_AWAY, "").unwrap();
+    pipe.push(&frame(PING, b"?"));
+    let start = Instant::now();
+    let end = receiver.recv().map(|_| ());
+    assert!(matches!(end, Err(Error::TimedOut(TimedOut::Close))), "{end:?}");
+    assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
 }

@@ -94,8 +94,7 @@ impl<S: Transport> Link<S> {
         waits: bool,
     ) -> Result<Written, Error> {
         let written = self.write_once(half, unsent, waits);
-        self.note(half);
-        match written {
+        let written = match written {
             Ok(Written::All) => {
                 self.finish(half);
                 Ok(Written::All)
@@ -108,7 +107,9 @@ impl<S: Transport> Link<S> {
                 Err(timed_out) => Err(self.fail(half, Failure::TimedOut(timed_out))),
             },
             Err(error) => Err(self.fail(half, error.into())),
-        }
+        };
+        self.note(half); // after the tick, which tells since when a Close is written
+        written
     }
 
     /// Writes, after which the transport has passed on what it took.
