@@ -183,8 +183,8 @@ impl<S: Transport> Permit<S> {
 impl<S: Transport> Drop for Permit<S> {
     fn drop(&mut self) {
         drop(self.let_go());
-        let sender = self.connections.table().leave(self.id);
+        let closed_by = self.connections.table().leave(self.id);
         self.connections.changed.notify_all();
-        drop(sender);
+        drop(closed_by); // perhaps the last sender, and with it a stream of the user's
     }
 }

@@ -1,15 +1,17 @@
 //! Halves and requests that are dropped or forgotten, in any state.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
-use std::sync::Arc;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
+use std::time::Duration;
 
-use sansocket::net::{self, Receiver, Sender, Upgrade};
+use sansocket::net::{self, Handle, Listener, Receiver, Sender, Server, Transport, Upgrade};
 use sansocket::{Buffer, CloseCode, Config, Error, Message};
 
 use crate::fake::{Fake, Read, Write};
-use crate::raw::{self, CLOSE, REQUEST, TEXT, frame};
+use crate::raw::{self, CLOSE, PATIENCE, REQUEST, Raw, TEXT, frame};
 
 /// Brings a connection into a state.
 type Action = fn(&Sender<Arc<Fake>>, &mut Receiver<Arc<Fake>>);
@@ -92,4 +94,80 @@ fn a_half_may_be_forgotten_or_end_with_its_thread() {
     sender.send("still here").unwrap();
     assert_eq!(client.read(), (TEXT, b"from a thread that is gone".to_vec()));
     assert_eq!(client.read(), (TEXT, b"still here".to_vec()));
+}
+
+type Farewell = Arc<dyn Fn() + Send + Sync>;
+
+/// A stream that has something to do when it is dropped.
+struct Polite(TcpStream, Farewell);
+
+impl Drop for Polite {
+    fn drop(&mut self) {
+        (self.1)();
+    }
+}
+
+impl Transport for Polite {
+    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
+        Transport::read(&self.0, space)
+    }
+
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Transport::write(&self.0, slices)
+    }
+
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.set_write_timeout(timeout)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.0.shutdown(how)
+    }
+}
+
+struct PoliteListener(TcpListener, Farewell);
+
+impl Listener for PoliteListener {
+    type Stream = Polite;
+    type Address = SocketAddr;
+
+    fn accept(&self) -> io::Result<(Polite, SocketAddr)> {
+        self.0.accept().map(|(stream, peer)| (Polite(stream, Arc::clone(&self.1)), peer))
+    }
+
+    fn waker(&self) -> io::Result<Box<dyn Fn() + Send + Sync>> {
+        Listener::waker(&self.0)
+    }
+}
+
+// RE-03, V87: a server drops nothing of its user's while it holds a lock
+#[test]
+fn a_stream_may_look_at_the_server_when_it_is_dropped() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let place: Arc<OnceLock<Handle<Polite>>> = Arc::default();
+    let (tell, told) = mpsc::channel();
+    let (theirs, tell) = (Arc::clone(&place), Mutex::new(tell));
+    let farewell = Arc::new(move || {
+        let connections = theirs.get().map(Handle::connections);
+        let _ = tell.lock().unwrap().send(connections);
+    });
+    let listener = PoliteListener(listener, farewell);
+    let server = Server::from_listener(listener, Config::default()).unwrap();
+    let handle = server.handle();
+    assert!(place.set(handle.clone()).is_ok());
+    let running = thread::spawn(move || server.run(|_, mut receiver| Ok(receiver.drain()?)));
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut client = Raw::shake_hands(stream);
+    client.send_close(1000, "");
+    client.expect_close(1000);
+    drop(client);
+    assert_eq!(told.recv_timeout(PATIENCE / 6), Ok(Some(0)), "it waits for the lock");
+    handle.stop(Duration::ZERO, PATIENCE);
+    running.join().unwrap();
 }
