@@ -284,7 +284,7 @@ impl<S: Transport> Handle<S> {
         // Too late to be told is never.
         let deadline = start.checked_add(deadline);
         let ids = self.connections.begin_stop();
-        (self.waker)();
+        self.wake();
         for (turn, id) in turns(start, spread, ids.len()).zip(ids) {
             let is_empty = self.connections.wait_until_empty(earlier(turn, deadline));
             if is_empty || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -293,12 +293,16 @@ impl<S: Transport> Handle<S> {
             self.connections.close_one(id);
         }
         self.connections.wait_until_empty(deadline);
-        // There may have been no file descriptor left to wake it with before. Once it has ended, the address may
-        // be somebody else's.
+        // There may have been no file descriptor left to wake it with before.
+        self.wake();
+        self.connections.end_stop()
+    }
+
+    /// Wakes the accept loop. Once that has ended, the address may be somebody else's.
+    fn wake(&self) {
         if !self.connections.has_stopped_accepting() {
             (self.waker)();
         }
-        self.connections.end_stop()
     }
 }
 

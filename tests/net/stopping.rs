@@ -200,6 +200,22 @@ fn a_server_that_has_stopped_listening_is_not_woken_again() {
     assert_eq!(calls.load(Ordering::Relaxed), 2, "woken more than once");
 }
 
+// nor by a stop that comes too late
+#[test]
+fn a_second_stop_wakes_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let calls = Arc::new(AtomicUsize::new(1));
+    let server = Server::from_listener(Crowded(listener, Arc::clone(&calls)), Config::default());
+    let server = server.unwrap();
+    let handle = server.handle();
+    let running = thread::spawn(move || server.run(receive));
+    assert_eq!(handle.stop(Duration::ZERO, PATIENCE), 0);
+    running.join().unwrap();
+    let before = calls.load(Ordering::Relaxed);
+    assert_eq!(handle.stop(Duration::ZERO, PATIENCE), 0);
+    assert_eq!(calls.load(Ordering::Relaxed), before, "it calls on whoever listens there now");
+}
+
 // RE-11: who reports errors may have errors of its own
 #[test]
 fn a_panic_in_on_error_does_not_end_the_server() {
