@@ -130,23 +130,25 @@ impl<S: Transport> Link<S> {
             short = n < slices.iter().map(|slice| slice.len()).sum();
             Ok(n)
         });
-        let flushed = match written {
-            Ok(Written::All) if !half.has_failed() => self.stream.flush(),
-            _ => Ok(()),
-        };
+        let is_all = matches!(written, Ok(Written::All)) && !half.has_failed();
+        let flushed = is_all.then(|| self.stream.flush());
         panics.armed = false;
         match flushed {
-            Ok(()) => half.set_flushed(true),
-            Err(error) if is_timeout(&error) => {
-                half.set_flushed(false);
-                return Ok(Written::Blocked);
+            // What the transport holds it holds still.
+            None => written,
+            Some(Ok(())) => {
+                half.set_flushed(true);
+                written
             }
-            Err(error) => {
+            Some(Err(error)) if is_timeout(&error) => {
+                half.set_flushed(false);
+                Ok(Written::Blocked)
+            }
+            Some(Err(error)) => {
                 half.write_failed();
-                return Err(error);
+                Err(error)
             }
         }
-        written
     }
 
     /// When all is written: our side may end, and the clock of a Close begins.
