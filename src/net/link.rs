@@ -143,12 +143,23 @@ impl<S: Transport> Link<S> {
         })
     }
 
-    /// Waits for its turn and queues something; if there is no room, `begin` starts what is written instead.
+    /// Queues a message of `len` bytes, or posts it while another thread writes. If there is no room it waits for
+    /// its turn and makes some; if there never will be, `begin` starts what is written instead.
     pub(super) fn feed<'m>(
         self: &Arc<Self>,
+        len: usize,
         queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
         begin: impl FnOnce(&mut WriteHalf) -> Result<Unsent<'m>, SendError>,
     ) -> Result<(), Error> {
+        let fed = self.try_hold(|half| queue(half).inspect(|()| self.note(half)));
+        let fed = fed.unwrap_or_else(|| {
+            self.outbox.post(|posted| self.admit(posted, len, &queue))?;
+            self.write_posted();
+            Ok(())
+        });
+        if !matches!(fed, Err(SendError::QueueFull | SendError::MessageTooLarge { .. })) {
+            return Ok(fed?);
+        }
         self.hold(|half| {
             match queue(half) {
                 Err(SendError::QueueFull) => {
@@ -177,21 +188,13 @@ impl<S: Transport> Link<S> {
         })
     }
 
-    /// Posts a message of `len` bytes, and writes it if it can be at once. It has as much room as a queue: what
-    /// waits there already counts, but for what another thread takes at this moment.
+    /// Posts a message of `len` bytes, and writes it if it can be at once.
     pub(super) fn try_send(
         self: &Arc<Self>,
         len: usize,
         queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        let post = |posted: &mut Posted| {
-            let before = self.queued.load(Ordering::Relaxed);
-            let waiting = before.saturating_add(posted.messages.queued()).saturating_add(len);
-            match before > 0 && len <= self.max_queue && waiting > self.max_queue {
-                true => posted.messages.check_open().and(Err(SendError::QueueFull)),
-                false => queue(&mut posted.messages),
-            }
-        };
+        let post = |posted: &mut Posted| self.admit(posted, len, &queue);
         let mut result = self.outbox.post(post);
         if result == Err(SendError::QueueFull) {
             // The peer may have read on, whatever the socket said when somebody last looked.
@@ -202,6 +205,22 @@ impl<S: Transport> Link<S> {
         result?;
         self.write_posted();
         Ok(())
+    }
+
+    /// Lets `queue` put a message of `len` bytes into the box. That has as much room as a queue: what waits there
+    /// already counts, but for what another thread takes at this moment.
+    fn admit(
+        &self,
+        posted: &mut Posted,
+        len: usize,
+        queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let before = self.queued.load(Ordering::Relaxed);
+        let waiting = before.saturating_add(posted.messages.queued()).saturating_add(len);
+        match before > 0 && len <= self.max_queue && waiting > self.max_queue {
+            true => posted.messages.check_open().and(Err(SendError::QueueFull)),
+            false => queue(&mut posted.messages),
+        }
     }
 
     /// Starts the closing handshake, without waiting.

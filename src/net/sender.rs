@@ -56,14 +56,16 @@ impl<S: Transport> Sender<S> {
     /// or before the receiver waits for more input: so a loop that answers what it receives with
     /// `feed` writes once per batch of input. From another thread, `flush` after the last.
     ///
-    /// When the queue is full it is written first, for which this waits as a send does.
+    /// While another thread writes, that one takes the message with it, behind its own: this does not wait. Only
+    /// when the queue is full it is written first, for which this waits as a send does.
     ///
     /// # Errors
     ///
     /// Those of [`send`](Self::send).
     pub fn feed<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
-        self.link.feed(|half| half.send(message), |half| half.begin(message))
+        let len = message.as_bytes().len();
+        self.link.feed(len, |half| half.send(message), |half| half.begin(message))
     }
 
     /// Sends a message without waiting, neither for other senders nor for the peer, but for the few milliseconds
@@ -145,7 +147,12 @@ impl<S: Transport> Sender<S> {
     ///
     /// Those of [`send`](Self::send).
     pub fn feed_prepared(&self, prepared: &Prepared) -> Result<(), Error> {
-        self.link.feed(|half| half.send_prepared(prepared), |half| half.begin_prepared(prepared))
+        let len = prepared.payload().len();
+        self.link.feed(
+            len,
+            |half| half.send_prepared(prepared),
+            |half| half.begin_prepared(prepared),
+        )
     }
 
     /// Sends a ping of up to 125 bytes. The peer answers with a pong of the same payload (RFC 6455

@@ -18,6 +18,7 @@ mod duplex;
 mod ends;
 mod fake;
 mod faults;
+mod feeding;
 mod halves;
 mod handover;
 mod handshake;

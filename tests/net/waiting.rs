@@ -20,7 +20,7 @@ fn millis(millis: u64) -> Duration {
 }
 
 /// A thread that sends, and waits for the peer.
-fn send_in_a_thread(
+pub(crate) fn send_in_a_thread(
     pipe: &Pipe,
     sender: &Sender<Pipe>,
     len: usize,
@@ -209,7 +209,7 @@ fn posts_are_written_in_their_order_and_counted() {
     pipe.wait_until(SECOND, |output, _| output == wanted).expect("it is written otherwise");
 }
 
-fn frame_of(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame_of(payload: &[u8]) -> Vec<u8> {
     Prepared::new(payload).frame().to_vec()
 }
 
