@@ -21,6 +21,7 @@ use crate::control::Replies;
 use crate::encoder::Unsent;
 use crate::end::Failure;
 use crate::error::{Error, SendError};
+use write::Turn;
 
 pub(super) struct Link<S> {
     stream: S,
@@ -120,14 +121,14 @@ impl<S: Transport> Link<S> {
 
     /// Waits for its turn to write.
     fn hold<T>(self: &Arc<Self>, work: impl FnOnce(&mut WriteHalf) -> T) -> T {
-        let (result, left) = self.outbox.with(&|half| self.write_soon(half), work);
+        let (result, left) = self.outbox.with(&|half| self.write_all_soon(half), work);
         self.leave(left);
         result
     }
 
     /// The same, unless another thread writes.
     fn try_hold<T>(self: &Arc<Self>, work: impl FnOnce(&mut WriteHalf) -> T) -> Option<T> {
-        let (result, left) = self.outbox.try_with(&|half| self.write_soon(half), work)?;
+        let (result, left) = self.outbox.try_with(&|half| self.write_all_soon(half), work)?;
         self.leave(left);
         Some(result)
     }
@@ -198,7 +199,7 @@ impl<S: Transport> Link<S> {
         let mut result = self.outbox.post(post);
         if result == Err(SendError::QueueFull) {
             // The peer may have read on, whatever the socket said when somebody last looked.
-            let written = self.try_hold(|half| self.write_soon(half));
+            let written = self.try_hold(|half| self.write_all_soon(half));
             self.leave(written == Some(false));
             result = self.outbox.post(post);
         }
@@ -279,21 +280,20 @@ impl<S: Transport> Link<S> {
     /// Writes what can be written without waiting, looks at the deadlines, and brings `progress` up to date.
     pub(super) fn attempt(self: &Arc<Self>, progress: &mut Progress) -> Attempt {
         let attempt = self.try_hold(|half| {
-            let written = self.write_soon(half);
+            let turn = self.write_soon(half);
             let due = half.tick(Instant::now()).unwrap_or_else(|timed_out| {
                 self.fail(half, Failure::TimedOut(timed_out));
                 None
             });
             *progress = half.progress();
-            (written, due)
+            (turn, due)
         });
-        let Some((written, due)) = attempt else {
+        let Some((turn, due)) = attempt else {
             // While another thread writes, it is not at its end.
             *progress = Progress { flushed: false, ..*self.progress() };
             return Attempt { done: false, due: None };
         };
-        // Where a thread cannot write without waiting, the waiter does.
-        self.leave(!written && !self.stream.resumes_writes());
+        self.leave(turn == Turn::GoesOn);
         // Others may have posted while this thread wrote: that may wait now.
         let done = progress.flushed && self.outbox.kind() == Kind::Nothing;
         Attempt { done, due }

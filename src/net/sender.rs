@@ -69,11 +69,11 @@ impl<S: Transport> Sender<S> {
     }
 
     /// Sends a message without waiting, neither for other senders nor for the peer, but for the few milliseconds
-    /// after which a write is given up that is the first to find the socket full. What the peer does not
+    /// after which a write is given up that is the first to find the socket full, or to find that the peer takes a
+    /// little at a time. What the peer does not
     /// take at once stays in the queue, of at most [`max_queue`](crate::ConfigBuilder::max_queue) bytes, and as
-    /// much again while another thread writes; a peer that takes it while it is being written is served, at its
-    /// pace. The rest goes out as soon as the peer reads on: a thread that is started for
-    /// that waits for it, at most until the write timeout.
+    /// much again while another thread writes. The rest goes out as soon as the peer reads on: a thread that is
+    /// started for that waits for it, at most until the write timeout.
     ///
     /// For messages to many: whoever cannot keep up gets `QueueFull`, and holds up nobody.
     ///

@@ -144,7 +144,7 @@ impl Transport for Fake {
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.burn()?;
         let step = self.0.writes.lock().unwrap().pop_front();
-        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+        let bytes = slices.iter().map(|slice| &slice[..]).collect::<Vec<_>>().concat();
         let n = match step.unwrap_or(Write::Take(usize::MAX)) {
             Write::Take(n) => n.min(bytes.len()),
             Write::Fail(kind) => return Err(kind.into()),

@@ -31,6 +31,7 @@ mod reports;
 mod secrecy;
 mod server;
 mod short_writes;
+mod slow_readers;
 mod stalled_close;
 mod stalled_pongs;
 mod stopping;

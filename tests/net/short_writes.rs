@@ -16,7 +16,7 @@ use crate::raw::{TEXT, config, frame};
 #[test]
 fn short_writes_are_followed_by_the_next_at_once() {
     const RECORD: usize = 16 * 1024;
-    let len = 1_000_000;
+    let len = 100_000;
     let fake = Fake::new(
         vec![Read::Bytes(frame(TEXT, b"next"))],
         vec![Write::Take(RECORD); len / RECORD + 1],

@@ -19,7 +19,10 @@ use crate::net::transport::Transport;
 /// milliseconds.
 const SOON: Duration = Duration::from_millis(1);
 
-/// How long each write of a thread takes that does, before the deadlines are looked at.
+/// How long such a thread goes on in all with a peer that takes a part in each write.
+const TURN: Duration = Duration::from_millis(5);
+
+/// How long each write of a thread takes that does wait, before the deadlines are looked at.
 const SLICE: Duration = Duration::from_millis(20);
 
 /// How long a write to this transport may take, of a thread that does not wait for the peer, and of one that does.
@@ -30,17 +33,30 @@ pub(super) fn timeouts<S: Transport>(stream: &S, config: &Config) -> (Duration, 
     }
 }
 
+/// How far one turn of the write loop came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// All is written, or nothing can be any more.
+    All,
+    /// There is more, for a thread that may wait.
+    GoesOn,
+    /// The peer takes nothing at present.
+    Blocked,
+}
+
 impl<S: Transport> Link<S> {
-    /// Writes what can be written without waiting for the peer. Whether that was all.
-    pub(super) fn write_soon(&self, half: &mut WriteHalf) -> bool {
+    /// Writes what can be written without waiting for the peer.
+    pub(super) fn write_soon(&self, half: &mut WriteHalf) -> Turn {
         match self.stream.resumes_writes() || half.pending().is_empty() {
-            true => {
-                let written = self.write(half, &mut Unsent::nothing(), false);
-                !matches!(written, Ok(Written::Blocked))
-            }
+            true => self.write(half, &mut Unsent::nothing(), false).unwrap_or(Turn::All),
             // It could not be tried again.
-            false => false,
+            false => Turn::GoesOn,
         }
+    }
+
+    /// The same. Whether that was all.
+    pub(super) fn write_all_soon(&self, half: &mut WriteHalf) -> bool {
+        self.write_soon(half) == Turn::All
     }
 
     /// Writes all there is, for which it waits until the write timeout.
@@ -50,9 +66,9 @@ impl<S: Transport> Link<S> {
         unsent: &mut Unsent<'_>,
     ) -> Result<(), Error> {
         match self.write(half, unsent, false)? {
-            Written::All => Ok(()),
-            Written::Blocked => self.patiently(|| {
-                while self.write(half, unsent, true)? == Written::Blocked {}
+            Turn::All => Ok(()),
+            Turn::GoesOn | Turn::Blocked => self.patiently(|| {
+                while self.write(half, unsent, true)? != Turn::All {}
                 Ok(())
             }),
         }
@@ -77,9 +93,9 @@ impl<S: Transport> Link<S> {
             // A failure is noted, and fails the next call.
             let write_on = |half: &mut WriteHalf| {
                 let write = || link.write(half, &mut Unsent::nothing(), true);
-                !matches!(link.patiently(write), Ok(Written::Blocked))
+                link.patiently(write).unwrap_or(Turn::All) == Turn::All
             };
-            link.outbox.wait(&|half| link.write_soon(half), write_on);
+            link.outbox.wait(&|half| link.write_all_soon(half), write_on);
         };
         if thread::Builder::new().name("sansocket-write".into()).spawn(wait).is_err() {
             self.outbox.forget_waiter(); // whoever writes next, or the receiver, has to do
@@ -92,42 +108,44 @@ impl<S: Transport> Link<S> {
         half: &mut WriteHalf,
         unsent: &mut Unsent<'_>,
         waits: bool,
-    ) -> Result<Written, Error> {
-        let written = self.write_once(half, unsent, waits);
-        let written = match written {
-            Ok(Written::All) => {
+    ) -> Result<Turn, Error> {
+        let turn = match self.write_once(half, unsent, waits) {
+            Ok(Turn::All) => {
                 self.finish(half);
-                Ok(Written::All)
+                Ok(Turn::All)
             }
-            Ok(Written::Blocked) if !self.stream.resumes_writes() => {
+            Ok(Turn::Blocked) if !self.stream.resumes_writes() => {
                 Err(self.fail(half, Failure::TimedOut(TimedOut::Write)))
             }
-            Ok(Written::Blocked) => match half.tick(Instant::now()) {
-                Ok(_) => Ok(Written::Blocked),
+            Ok(turn) => match half.tick(Instant::now()) {
+                Ok(_) => Ok(turn),
                 Err(timed_out) => Err(self.fail(half, Failure::TimedOut(timed_out))),
             },
             Err(error) => Err(self.fail(half, error.into())),
         };
         self.note(half); // after the tick, which tells since when a Close is written
-        written
+        turn
     }
 
-    /// Writes, after which the transport has passed on what it took.
+    /// Writes, after which the transport has passed on what it took. A peer that takes a part in each write may do
+    /// so for long: that it gets on is noted in between, and the deadlines are looked at.
     fn write_once(
         &self,
         half: &mut WriteHalf,
         unsent: &mut Unsent<'_>,
         waits: bool,
-    ) -> io::Result<Written> {
+    ) -> io::Result<Turn> {
         let mut panics = OnPanic { link: self, armed: true };
-        let mut short = false;
+        let (mut short_since, mut goes_on) = (None::<Instant>, false);
         let written = half.write_with(unsent, |slices| {
-            if short && waits && self.stream.resumes_writes() {
-                // It has waited: that it got on is noted before it waits again.
+            goes_on = short_since.is_some_and(|since| waits || since.elapsed() >= TURN);
+            if goes_on {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             let n = self.stream.write(slices)?;
-            short = n < slices.iter().map(|slice| slice.len()).sum();
+            if n < slices.iter().map(|slice| slice.len()).sum() {
+                short_since.get_or_insert_with(Instant::now);
+            }
             Ok(n)
         });
         let is_all = matches!(written, Ok(Written::All)) && !half.has_failed();
@@ -135,14 +153,18 @@ impl<S: Transport> Link<S> {
         panics.armed = false;
         match flushed {
             // What the transport holds it holds still.
-            None => written,
+            None => written.map(|written| match written {
+                Written::All => Turn::All,
+                Written::Blocked if goes_on => Turn::GoesOn,
+                Written::Blocked => Turn::Blocked,
+            }),
             Some(Ok(())) => {
                 half.set_flushed(true);
-                written
+                Ok(Turn::All)
             }
             Some(Err(error)) if is_timeout(&error) => {
                 half.set_flushed(false);
-                Ok(Written::Blocked)
+                Ok(Turn::Blocked)
             }
             Some(Err(error)) => {
                 half.write_failed();
