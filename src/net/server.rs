@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::accept::{Incoming, Upgrade, refuse};
 use super::connections::{Connections, Permit};
+use super::link::is_timeout;
 use super::listener::Listener;
 use super::receiver::Receiver;
 use super::sender::Sender;
@@ -27,7 +28,7 @@ type OnError<A> = dyn Fn(&A, &Error) + Send + Sync;
 /// How soon a handshake notices that a stop gives it up.
 const CUT_OFF_WITHIN: Duration = Duration::from_millis(100);
 
-/// How long to wait after a failed accept for want of resources.
+/// How long to wait after a failed accept for want of resources, or one that does not wait.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Accepts connections, each handled on a thread of its own.
@@ -88,7 +89,7 @@ impl Server {
     /// Where it listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        // It was asked before, by the listener's waker, and does not change.
+        // A socket that listens has one.
         self.listener.local_addr().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into())
     }
 }
@@ -201,6 +202,7 @@ impl<L: Listener> Server<L> {
     /// The next connection, until the server is stopped.
     fn next(&self) -> Option<(L::Stream, L::Address)> {
         loop {
+            let start = Instant::now();
             let accepted = self.listener.accept();
             if self.connections.is_stopping() {
                 return None;
@@ -211,6 +213,10 @@ impl<L: Listener> Server<L> {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // It only looks up; at once if it does not block.
+                Err(error) if is_timeout(&error) => {
+                    thread::sleep(PAUSE.saturating_sub(start.elapsed()));
+                }
                 // Out of file descriptors, perhaps: some will be closed.
                 Err(error) => {
                     log::accept_error(&error);

@@ -216,6 +216,89 @@ fn a_second_stop_wakes_nobody() {
     assert_eq!(calls.load(Ordering::Relaxed), before, "it calls on whoever listens there now");
 }
 
+/// Whether a server is stopped by its handle, wherever its address leads to by then.
+fn stops<L>(server: Server<L>, meanwhile: impl FnOnce()) -> bool
+where
+    L: Listener + Send + 'static,
+    L::Address: Send + Sync,
+{
+    let handle = server.handle();
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(server.run(|_, mut receiver| Ok(receiver.drain()?))));
+    thread::sleep(Duration::from_millis(50)); // it accepts by then
+    meanwhile();
+    assert_eq!(handle.stop(Duration::ZERO, PATIENCE), 0);
+    told.recv_timeout(Duration::from_secs(5)) == Ok(0)
+}
+
+// a successor has taken over the path, and is not called on
+#[test]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn a_stop_ends_a_server_whose_path_was_replaced() {
+    use std::os::unix::net::UnixListener;
+
+    let path = std::env::temp_dir().join(format!("sansocket-stop-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).unwrap();
+    let server = Server::from_listener(listener, Config::default()).unwrap();
+    let mut successor = None;
+    let stopped = stops(server, || {
+        std::fs::remove_file(&path).unwrap();
+        successor = Some(UnixListener::bind(&path).unwrap());
+    });
+    let _ = std::fs::remove_file(&path);
+    let successor = successor.unwrap();
+    successor.set_nonblocking(true).unwrap();
+    assert!(stopped, "it accepts still");
+    assert!(successor.accept().is_err(), "the successor was called on");
+}
+
+// another server that shares the listener takes the call
+#[test]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn a_stop_ends_a_server_that_shares_its_listener() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let share = || Server::from_listener(listener.try_clone().unwrap(), Config::default()).unwrap();
+    let others = [(); 3].map(|()| {
+        let server = share();
+        let handle = server.handle();
+        (thread::spawn(move || server.run(receive)), handle)
+    });
+    assert!(stops(share(), || {}), "it accepts still");
+    for (running, handle) in others {
+        handle.stop(Duration::ZERO, PATIENCE);
+        running.join().unwrap();
+    }
+}
+
+/// A listener of the user's own that looks up by itself.
+struct LooksUp(TcpListener);
+
+impl Listener for LooksUp {
+    type Stream = TcpStream;
+    type Address = SocketAddr;
+
+    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        thread::sleep(Duration::from_millis(1));
+        self.0.accept()
+    }
+}
+
+//
+#[test]
+fn a_listener_that_looks_up_needs_no_waker() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let server = Server::from_listener(LooksUp(listener), Config::default()).unwrap();
+    let served = || {
+        let mut client = connect(address);
+        client.send_close(1000, "");
+        client.expect_close(1000);
+    };
+    assert!(stops(server, served));
+}
+
 // RE-11: who reports errors may have errors of its own
 #[test]
 fn a_panic_in_on_error_does_not_end_the_server() {
