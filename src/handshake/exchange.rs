@@ -43,7 +43,7 @@ pub(super) enum Stage {
     Head,
     /// The application has the head. There is no deadline.
     Deciding,
-    /// A response that opens nothing is being written.
+    /// A response that opens nothing is being written, or held by the writer.
     Answering,
     /// All is written: the peer has time to read it, and to end its side.
     Lingering,
@@ -109,6 +109,13 @@ impl Exchange {
         if self.sent == self.output.len() {
             self.output = Vec::new();
             self.sent = 0;
+            self.end_answer();
+        }
+    }
+
+    /// After an answer that is written, and passed on.
+    fn end_answer(&mut self) {
+        if self.stage == Stage::Answering && self.output.is_empty() && !self.unflushed {
             // The peer needs no time to end what it has ended.
             self.enter(if self.ended { Stage::Finished } else { Stage::Lingering });
         }
@@ -181,9 +188,10 @@ impl Exchange {
         self.enter(Stage::Finished);
     }
 
-    /// Says whether the writer has passed on what it took.
+    /// Says whether the writer has passed on what it took. One that may hold something says so before the write.
     pub(crate) fn set_flushed(&mut self, flushed: bool) {
         self.unflushed = !flushed;
+        self.end_answer();
     }
 
     pub(crate) fn is_flushed(&self) -> bool {
@@ -192,7 +200,7 @@ impl Exchange {
 
     /// Whether our side of the stream is to be ended now.
     pub(crate) fn wants_shutdown(&self) -> bool {
-        self.stage == Stage::Lingering && !self.shut && !self.unflushed
+        self.stage == Stage::Lingering && !self.shut
     }
 
     /// Our side of the stream was ended.

@@ -8,6 +8,7 @@ use super::link::is_timeout;
 use super::transport::Transport;
 use crate::buffer::Buffer;
 use crate::config::Config;
+use crate::encoder::Written;
 use crate::error::{Error, TimedOut};
 use crate::handshake::Exchange;
 
@@ -59,11 +60,11 @@ fn try_step<S: Transport>(
         return Ok(());
     }
     if !exchange.pending().is_empty() {
+        exchange.set_flushed(false);
         return match exchange.write_with(|slices| stream.write(slices)) {
-            Ok(_) if !exchange.pending().is_empty() && !stream.resumes_writes() => {
-                Err(TimedOut::Write.into())
-            }
-            Ok(_) => flush(stream, exchange),
+            Ok(Written::Blocked) if !stream.resumes_writes() => Err(TimedOut::Write.into()),
+            Ok(Written::Blocked) => Ok(()),
+            Ok(Written::All) => flush(stream, exchange),
             Err(error) => Err(error.into()),
         };
     }

@@ -1,12 +1,16 @@
 //! Answers that are written in pieces, stall, or break off.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use sansocket::net::{self, Sender};
 use sansocket::{Config, Error, SendError, TimedOut};
 
 use crate::fake::{Fake, Read, Write};
+use crate::pipe::{Pipe, Way, over_pipe};
 use crate::raw::{REQUEST, TEXT, config, frame};
 
 const ACCEPTANCE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -82,4 +86,44 @@ fn a_flush_that_stalls_goes_on_and_one_that_fails_says_so() {
     feed(&sender);
     assert!(matches!(sender.flush(), Err(Error::TimedOut(TimedOut::Write))));
     assert!(matches!(sender.send("late"), Err(Error::Send(SendError::Closed))));
+}
+
+const FLUSHES: usize = 10;
+
+/// Passes on what it took when it is asked for the tenth time.
+struct Reluctant(Pipe, Arc<AtomicUsize>);
+
+over_pipe! {
+    Reluctant {
+        fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.0.write(slices)
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            if self.1.fetch_add(1, Ordering::SeqCst) + 1 < FLUSHES {
+                thread::sleep(Duration::from_millis(5));
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        }
+    }
+}
+
+// HS-40, V38: a refusal that the transport still holds is not written; nor where the client ended its side
+#[test]
+fn a_refusal_has_the_write_timeout_to_be_flushed() {
+    let hasty = || config(|config| config.linger(Duration::from_millis(10)));
+    for ends in [false, true] {
+        let (pipe, flushes) = (Pipe::new(Way::Open), Arc::default());
+        pipe.push(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n");
+        if ends {
+            pipe.end();
+        }
+        let end = net::accept(Reluctant(pipe.clone(), Arc::clone(&flushes)), hasty()).map(|_| ());
+        assert!(end.is_err());
+        assert_eq!(flushes.load(Ordering::SeqCst), FLUSHES, "given up; the client ends: {ends}");
+        let refused =
+            pipe.wait_until(Duration::ZERO, |output, _| output.starts_with(b"HTTP/1.1 426 "));
+        assert!(refused.is_some());
+    }
 }

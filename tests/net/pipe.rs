@@ -77,6 +77,12 @@ impl Pipe {
         self.0.changed.notify_all();
     }
 
+    /// The peer ends its side.
+    pub(crate) fn end(&self) {
+        self.state().input_ended = true;
+        self.0.changed.notify_all();
+    }
+
     /// The peer sends this every `pause` until the transport is shut down.
     pub(crate) fn push_for_ever(&self, bytes: Vec<u8>, pause: Duration) {
         let pipe = self.clone();
