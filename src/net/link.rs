@@ -83,6 +83,8 @@ pub(super) struct Attempt {
     pub(super) done: bool,
     /// When to look again.
     pub(super) due: Option<Instant>,
+    /// The socket was tried, and took no more.
+    pub(super) blocked: bool,
 }
 
 impl<S: Transport> Link<S> {
@@ -277,10 +279,14 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// Writes what can be written without waiting, looks at the deadlines, and brings `progress` up to date.
-    pub(super) fn attempt(self: &Arc<Self>, progress: &mut Progress) -> Attempt {
+    /// Writes what can be written without waiting, looks at the deadlines, and brings `progress` up to date. A full
+    /// socket is only tried if `tries`: that takes some milliseconds.
+    pub(super) fn attempt(self: &Arc<Self>, progress: &mut Progress, tries: bool) -> Attempt {
         let attempt = self.try_hold(|half| {
-            let turn = self.write_soon(half);
+            let turn = match tries || !half.is_blocked() {
+                true => self.write_soon(half),
+                false => Turn::Blocked,
+            };
             let due = half.tick(Instant::now()).unwrap_or_else(|timed_out| {
                 self.fail(half, Failure::TimedOut(timed_out));
                 None
@@ -291,12 +297,12 @@ impl<S: Transport> Link<S> {
         let Some((turn, due)) = attempt else {
             // While another thread writes, it is not at its end.
             *progress = Progress { flushed: false, ..*self.progress() };
-            return Attempt { done: false, due: None };
+            return Attempt { done: false, due: None, blocked: false };
         };
         self.leave(turn == Turn::GoesOn);
         // Others may have posted while this thread wrote: that may wait now.
         let done = progress.flushed && self.outbox.kind() == Kind::Nothing;
-        Attempt { done, due }
+        Attempt { done, due, blocked: turn == Turn::Blocked }
     }
 
     /// Gives the memory of the queue back, if nothing is in it.

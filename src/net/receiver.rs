@@ -23,7 +23,7 @@ use crate::timers::earlier;
 const LONGEST_READ: Duration =
     if cfg!(windows) { Duration::from_millis(250) } else { Duration::MAX };
 
-/// How long a read takes at most while output waits.
+/// How long a read takes at most while output waits, and a full socket is not tried again.
 const WRITE_AGAIN: Duration = Duration::from_millis(20);
 
 /// Receives messages.
@@ -69,6 +69,8 @@ pub(super) struct Inner<S> {
     longest_wait: Duration,
     /// Since when a deadline has passed, perhaps while the user was busy: what came in time is read first.
     late: Option<Instant>,
+    /// When to try the socket again that took no more.
+    try_at: Option<Instant>,
     /// The read timeout of the socket, which is only set when it changes.
     timeout: Option<Duration>,
     request: Option<Request>,
@@ -94,6 +96,7 @@ impl<S: Transport> Receiver<S> {
             progress: Progress::default(),
             longest_wait: ping_after.map_or(longest, |after| after.min(longest)),
             late: None,
+            try_at: None,
             timeout: None,
             request,
             close: None,
@@ -252,7 +255,7 @@ impl<S: Transport> Inner<S> {
 
     /// Writes what there is to write, looks at the deadlines, and reads, once; or notes the end.
     fn wait(&mut self, buffer: &mut Buffer) {
-        let Attempt { done, due } = self.link.attempt(&mut self.progress);
+        let (done, due) = self.write();
         let now = Instant::now();
         if self.is_late(now) && self.read_within(Duration::ZERO, buffer) {
             return;
@@ -268,12 +271,24 @@ impl<S: Transport> Inner<S> {
             return self.eof(None);
         }
         let longest = if done { self.longest_wait } else { WRITE_AGAIN };
-        let due = earlier(read_due, due).map(|due| due.saturating_duration_since(now));
+        let due = earlier(earlier(read_due, due), self.try_at)
+            .map(|due| due.saturating_duration_since(now));
         let read = self.read_within(due.map_or(longest, |due| due.min(longest)), buffer);
         if !read && done && buffer.is_empty() {
             *buffer = Buffer::new();
             self.link.release();
         }
+    }
+
+    /// Writes what can be written without waiting. Whether that was all, and when to look again.
+    fn write(&mut self) -> (bool, Option<Instant>) {
+        let tries = self.try_at.is_none_or(|at| Instant::now() >= at);
+        let Attempt { done, due, blocked } = self.link.attempt(&mut self.progress, tries);
+        if blocked && !tries {
+            return (done, earlier(due, self.try_at));
+        }
+        self.try_at = if blocked { Instant::now().checked_add(WRITE_AGAIN) } else { None };
+        (done, due)
     }
 
     /// Whether a deadline has passed, and not so long ago that a peer which sends without end keeps us.
@@ -332,7 +347,7 @@ impl<S: Transport> Inner<S> {
         let is_fatal = end.is_fatal();
         self.end.get_or_insert(end);
         self.reply();
-        self.link.attempt(&mut self.progress);
+        self.link.attempt(&mut self.progress, true);
         if is_fatal {
             self.link.abort();
         }

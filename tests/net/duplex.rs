@@ -2,9 +2,11 @@
 
 use std::io::Write;
 use std::thread;
+use std::time::Instant;
 
 use sansocket::{CloseCode, Config, Error, Message, Prepared, SendError};
 
+use crate::pipe::{Call, Pipe, Way};
 use crate::raw::{self, BINARY, CLOSE, PING, PONG, TEXT, frame};
 
 const MEBI: usize = 1024 * 1024;
@@ -150,4 +152,20 @@ fn an_abort_in_a_message_says_what_was_lost() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+// IO-13: nor does each message that is received cost a try to write to a peer that does not read
+#[test]
+fn a_full_socket_is_not_tried_for_each_message_received() {
+    let pipe = Pipe::new(Way::Stalled);
+    let (sender, mut receiver) = pipe.open(Config::default());
+    sender.feed("for later").unwrap();
+    let start = Instant::now();
+    for _ in 0..100 {
+        pipe.push(&frame(TEXT, b"next"));
+        assert_eq!(receiver.recv().unwrap(), Some(Message::Text("next")));
+    }
+    let stalls = pipe.calls().iter().filter(|call| **call == Call::Stall).count();
+    let most = 2 + start.elapsed().as_millis() as usize / 20;
+    assert!(stalls <= most, "{stalls} tries, of {most}");
 }

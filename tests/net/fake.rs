@@ -17,6 +17,8 @@ pub(crate) enum Read {
     Fail(io::ErrorKind),
     /// Waits as long as it may, and brings nothing.
     Silence,
+    /// The same, but for at most a little longer than output waits to be tried again.
+    Moment,
     /// Claims one byte more than there was room for.
     TooMuch,
 }
@@ -127,6 +129,11 @@ impl Transport for Fake {
             Some(Read::Silence) => {
                 let wait = *self.0.read_timeout.lock().unwrap();
                 thread::sleep(wait.unwrap_or_default());
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Some(Read::Moment) => {
+                let wait = *self.0.read_timeout.lock().unwrap();
+                thread::sleep(wait.unwrap_or_default().min(Duration::from_millis(25)));
                 Err(io::ErrorKind::WouldBlock.into())
             }
             Some(Read::TooMuch) => Ok(space.len() + 1),

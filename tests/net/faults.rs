@@ -199,7 +199,6 @@ const LONG: Duration = Duration::from_millis(if cfg!(windows) { 200 } else { 100
 // IO-10: the receiver tries again after a moment, and does not wait for the peer to say something
 #[test]
 fn stalled_output_is_retried_soon() {
-    let silence = || Read::Fail(ErrorKind::WouldBlock);
     let feed = |sender: &Sender<Fake>| sender.feed("text").unwrap();
     let close = |sender: &Sender<Fake>| sender.close(CloseCode::NORMAL, "").unwrap();
     let ping = || vec![Read::Bytes(frame(PING, b"ping"))];
@@ -217,7 +216,7 @@ fn stalled_output_is_retried_soon() {
             Write::Take(2),
         ];
         let first = reads.len();
-        reads.extend([silence(), silence(), silence(), silence(), silence(), silence()]);
+        reads.extend(vec![Read::Moment; 6]);
         let fake = Fake::new(reads, stalls);
         let (sender, mut receiver) = fake.open();
         act(&sender);
