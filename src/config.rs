@@ -161,7 +161,7 @@ impl ConfigBuilder {
     }
 
     /// How long to wait for the peer's answer to our Close frame: 10 s by default. Then the socket is
-    /// closed.
+    /// closed; with threads, for a peer that sends on without end, after at most twice as long.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.config.close_timeout = self.millis("close_timeout", timeout);
         self

@@ -229,8 +229,8 @@ impl Connection {
     /// cost more than a write does; short ones are better queued with [`send`](Self::send) and
     /// written together. A client has to mask a copy, so it always queues, and writes.
     ///
-    /// It writes once, like a non-blocking socket. If the writer takes nothing or fails, all of the
-    /// message is queued, and the next write of what is [pending](Self::pending) sees why.
+    /// It writes for as long as the writer takes something, as a non-blocking socket does until it is full. If the
+    /// writer takes nothing more or fails, the rest of the message is queued, and the next write of what is [pending](Self::pending) sees why.
     ///
     /// ```
     /// use sansocket::{Config, Connection};

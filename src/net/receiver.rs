@@ -31,10 +31,11 @@ const WRITE_AGAIN: Duration = Duration::from_millis(20);
 /// Keep calling [`recv`](Self::recv), even if you expect nothing ([`drain`](Self::drain) does it in one
 /// line): that is where pings and Closes are answered, and where a peer that is gone is noticed.
 ///
-/// Dropping it closes the socket, whatever senders there are; in a handler of a [`Server`](super::Server), when that
-/// has returned. After a Close, or a fault of the peer, the drop
+/// Dropping it shuts the socket down in both directions, whatever senders there are; its descriptor goes with the last
+/// [`Sender`](super::Sender). In a handler of a [`Server`](super::Server) that is done when it
+/// has returned. After the peer's Close, or a fault of the peer, the drop
 /// first writes what is queued, as long as the peer takes it, and waits for the peer's end of the stream, for at
-/// most the [linger](crate::ConfigBuilder::linger) time, so that the peer gets to read the last frame. Without a Close the peer sees an abrupt end: see
+/// most the [linger](crate::ConfigBuilder::linger) time, so that the peer gets to read the last frame. Without a Close of the peer's, though ours was sent, it sees an abrupt end: see
 /// [`close`](Self::close).
 pub struct Receiver<S: Transport> {
     link: Arc<Link<S>>,

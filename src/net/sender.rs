@@ -20,7 +20,8 @@ use crate::prepared::Prepared;
 /// a write that failed the connection takes nothing more, since half a frame may be out, and the receiver
 /// fails, too.
 ///
-/// The socket is closed when the [`Receiver`](super::Receiver) is dropped, whatever senders there are.
+/// The socket is shut down when the [`Receiver`](super::Receiver) is dropped, whatever senders there are; its
+/// descriptor is given back with the last of them.
 pub struct Sender<S> {
     link: Arc<Link<S>>,
 }
@@ -174,7 +175,7 @@ impl<S: Transport> Sender<S> {
     ///
     /// Keep receiving: messages that the peer sent before it saw the Close still arrive, and
     /// then [`recv`](super::Receiver::recv) returns `None`; if the peer does not answer within the close
-    /// timeout of the frame being written, that fails.
+    /// timeout of the frame being written, that fails; for a peer that sends on without end after at most twice as long.
     ///
     /// # Errors
     ///

@@ -113,7 +113,8 @@ impl<L: Listener> Server<L> {
     }
 
     /// How many connections may be open at once, handshakes included: 1000 by default, which leaves some
-    /// of the usual 1024 file descriptors of a process for other things. Clients above
+    /// of the usual 1024 file descriptors of a process for other things. A [`Sender`] that is kept beyond its handler
+    /// keeps the descriptor, and is not counted. Clients above
     /// that get a 503, sixteen at a time; the others of a rush are cut off.
     #[must_use]
     pub fn max_connections(mut self, limit: usize) -> Self {
