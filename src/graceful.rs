@@ -168,7 +168,7 @@ pub(crate) fn turns(
 mod tests {
     use super::*;
 
-    // CL-30: what opens while the server stops is closed, and after the deadline cut off
+    // TA-09: what opens while the server stops is closed, and after the deadline cut off
     #[test]
     fn nobody_is_let_in_or_left_open_once_it_stops() {
         let mut table = Table::default();
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(table.stopped(), Some(1));
     }
 
-    // CL-30: several may ask for it
+    // TA-09: several may ask for it
     #[test]
     fn a_stop_is_done_when_every_call_is() {
         let mut table: Table<()> = Table::default();

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 /// The rows there are: a prefix, the number of digits, and the last number.
-const ROWS: [(&str, usize, u32); 8] = [
+const ROWS: [(&str, usize, u32); 9] = [
     ("R-", 3, 173), // rules of RFC 6455
     ("L-", 2, 12),  // limits
     ("V", 2, 88),   // vulnerabilities of other implementations
@@ -22,6 +22,7 @@ const ROWS: [(&str, usize, u32); 8] = [
     ("CL-", 2, 26), // on control frames and closing
     ("IO-", 2, 16), // faults of sockets
     ("RE-", 2, 15), // of resources, time and use
+    ("TA-", 2, 12), // promises to tasks
 ];
 
 /// The shortest reason that can be one.
@@ -94,9 +95,11 @@ fn tests(source: &str) -> Vec<(String, Test)> {
         } else if line.starts_with("#[") {
             attributes.push(line);
         } else {
+            let line = line.strip_prefix("async ").unwrap_or(line);
             if let Some((name, _)) = line.strip_prefix("fn ").and_then(|line| line.split_once('('))
             {
-                if attributes.contains(&"#[test]") {
+                let is_test = |line: &&str| *line == "#[test]" || line.starts_with("#[tokio::test");
+                if attributes.iter().any(is_test) {
                     let ignored = attributes.iter().any(|line| line.starts_with("#[ignore"));
                     found.push((name.to_owned(), Test { ids: ids(&comment), ignored }));
                 }

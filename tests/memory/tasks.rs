@@ -70,7 +70,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-// RE-01: no allocation per message
+// TA-10, RE-01: no allocation per message
 #[test]
 fn echoing_in_tasks_allocates_nothing() {
     let runtime = runtime();
@@ -87,7 +87,7 @@ fn echoing_in_tasks_allocates_nothing() {
     assert_eq!((counted.allocations, counted.live), (0, 0));
 }
 
-// RE-01: a connection that waits holds neither a buffer nor a queue, whatever it did before
+// TA-10, RE-01: a connection that waits holds neither a buffer nor a queue, whatever it did before
 #[test]
 fn an_idle_connection_in_a_task_holds_no_buffer() {
     let runtime = runtime();
@@ -111,7 +111,7 @@ fn an_idle_connection_in_a_task_holds_no_buffer() {
     assert!(each <= 700, "{each} bytes each");
 }
 
-// RE-01: of a frame that is not whole, what has arrived
+// TA-10, RE-01: of a frame that is not whole, what has arrived
 #[test]
 fn the_beginning_of_a_frame_takes_what_it_takes() {
     let runtime = runtime();

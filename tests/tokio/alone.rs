@@ -8,7 +8,7 @@ use sansocket::{CloseCode, SendError};
 use crate::common::wire::{self, BINARY, TEXT};
 use crate::peer::{Peer, config, poll_once};
 
-// CL-01: nothing fed is forgotten
+// TA-03: nothing fed is forgotten
 #[tokio::test(start_paused = true)]
 async fn what_another_task_feeds_is_written_while_the_receiver_waits() {
     let peer = Peer::new();
@@ -23,7 +23,7 @@ async fn what_another_task_feeds_is_written_while_the_receiver_waits() {
     peer.expect(&b"\x81\x01a\x81\x01b".repeat(3)).await;
 }
 
-// CL-01: in one write for what came at once
+// TA-03: in one write for what came at once
 #[tokio::test]
 async fn answers_that_are_fed_are_written_before_the_receiver_waits() {
     let peer = Peer::new();
@@ -39,7 +39,7 @@ async fn answers_that_are_fed_are_written_before_the_receiver_waits() {
     assert_eq!(peer.output(), b"\x81\x03one\x81\x03two");
 }
 
-// CL-01, CL-16: the receiver starts its clock, though nothing wakes it but the Close
+// TA-03, CL-16: the receiver starts its clock, though nothing wakes it but the Close
 #[tokio::test(start_paused = true)]
 async fn a_close_wakes_the_receiver() {
     let peer = Peer::new();
@@ -54,7 +54,7 @@ async fn a_close_wakes_the_receiver() {
     assert_eq!(start.elapsed().as_secs(), 10);
 }
 
-// CL-01: what the peer does not take at once is the connection's
+// TA-03: what the peer does not take at once is the connection's
 #[tokio::test(start_paused = true)]
 async fn what_is_left_of_a_send_is_written_by_the_receiver() {
     let peer = Peer::new();
@@ -80,7 +80,7 @@ async fn what_is_left_of_a_send_is_written_by_the_receiver() {
     assert_eq!(sender.queued(), 0);
 }
 
-// CL-01: whoever is not polled any more holds up nobody
+// TA-05: whoever is not polled any more holds up nobody
 #[tokio::test(start_paused = true)]
 async fn a_future_that_is_parked_stops_nobody() {
     let peer = Peer::new();
@@ -105,7 +105,7 @@ async fn a_future_that_is_parked_stops_nobody() {
     assert_eq!(receiver.recv().await.unwrap().unwrap(), "hello");
 }
 
-// CL-01: somebody else makes the room
+// TA-05: somebody else makes the room
 #[tokio::test(start_paused = true)]
 async fn a_send_goes_on_when_the_receiver_has_written() {
     for drips in [false, true] {
@@ -137,7 +137,7 @@ async fn a_send_goes_on_when_the_receiver_has_written() {
     }
 }
 
-// CL-01, V38: who does not wait is refused, and told when to come again
+// TA-05, RE-06: who does not wait is refused, and told when to come again
 #[tokio::test(start_paused = true)]
 async fn try_send_is_refused_when_the_queue_is_full() {
     let peer = Peer::new();
@@ -160,7 +160,7 @@ async fn try_send_is_refused_when_the_queue_is_full() {
     assert_eq!(wire::parse(&peer.output()).len(), 7);
 }
 
-// T6: a stream that holds what it takes is flushed behind the last byte
+// IO-10: a stream that holds what it takes is flushed behind the last byte
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_buffers_is_flushed() {
     let peer = Peer::new();

@@ -8,7 +8,7 @@ use crate::common::rng::Rng;
 use crate::common::wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, PONG, TEXT};
 use crate::peer::{Peer, config, poll_once};
 
-// CL-01: nothing that was received is lost, nor is a reply
+// TA-01: nothing that was received is lost, nor is a reply
 #[tokio::test]
 async fn a_recv_that_is_dropped_has_received_nothing() {
     let peer = Peer::new();
@@ -56,7 +56,7 @@ fn written(peer: &Peer) -> Vec<Vec<u8>> {
     wire::parse(&peer.output()).into_iter().map(|frame| frame.payload).collect()
 }
 
-// CL-01, V38: not one byte of it is queued
+// TA-02: not one byte of it is queued
 #[tokio::test]
 async fn a_send_that_is_dropped_has_sent_nothing() {
     let peer = Peer::new();
@@ -86,7 +86,7 @@ async fn a_send_that_is_dropped_has_sent_nothing() {
     assert_eq!(written(&peer), [[1; 60], [2; 60], [3; 60]]);
 }
 
-// CL-01: those that finished, whole and in the order in which they did
+// TA-02: those that finished, whole and in the order in which they did
 #[tokio::test]
 async fn the_wire_has_the_messages_whose_futures_were_ready() {
     for seed in 0..200 {
@@ -137,7 +137,7 @@ async fn the_wire_has_the_messages_whose_futures_were_ready() {
     }
 }
 
-// CL-01
+// TA-02
 #[tokio::test]
 async fn a_flush_that_is_dropped_loses_nothing() {
     let peer = Peer::new();
@@ -154,7 +154,7 @@ async fn a_flush_that_is_dropped_loses_nothing() {
     assert!(poll_once(pin!(sender.ready())).await.is_some());
 }
 
-// CL-01: a handshake that is dropped takes the stream along
+// TA-01: a handshake that is dropped takes the stream along
 #[tokio::test]
 async fn an_accept_that_is_dropped_closes_the_stream() {
     for polls in 0..200 {

@@ -26,7 +26,7 @@ async fn a_close_is_answered_and_said_the_same_whenever_asked() {
     sender.close(CloseCode::NORMAL, "").unwrap();
 }
 
-// CL-20: what was fed goes out in front of the Close
+// TA-03: what was fed goes out in front of the Close
 #[tokio::test(start_paused = true)]
 async fn a_close_comes_behind_what_was_fed() {
     let peer = Peer::new();
@@ -103,7 +103,7 @@ async fn an_end_without_a_close_is_an_error() {
     }
 }
 
-// CL-21: the socket is the receiver's, and who waits is told
+// CL-26: the socket is the receiver's, and who waits is told
 #[tokio::test(start_paused = true)]
 async fn dropping_the_receiver_closes_the_socket_whatever_senders_there_are() {
     let peer = Peer::new();
@@ -124,7 +124,7 @@ async fn dropping_the_receiver_closes_the_socket_whatever_senders_there_are() {
     assert_eq!(sender.queued(), 0);
 }
 
-// CL-22
+// CL-26
 #[tokio::test]
 async fn an_abort_ends_everything_at_once() {
     let peer = Peer::new();
@@ -143,7 +143,7 @@ async fn an_abort_ends_everything_at_once() {
     assert_eq!(sender.ping(b""), Err(SendError::Closed));
 }
 
-// CL-01: both ends of one connection are told apart from others
+// TA-12: both ends of one connection are told apart from others
 #[tokio::test]
 async fn senders_know_their_connection() {
     let (one, other) = (Peer::new(), Peer::new());

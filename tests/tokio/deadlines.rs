@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use crate::common::wire::{self, BINARY, PING, PONG, TEXT};
 use crate::peer::{Peer, config};
 
-// L-10: a day of silence but for pongs, and then without
+// TA-07, L-10: a day of silence but for pongs, and then without
 #[tokio::test(start_paused = true)]
 async fn a_silent_peer_is_pinged_and_then_given_up() {
     let peer = Peer::new();
@@ -99,7 +99,7 @@ async fn a_user_who_was_busy_finds_what_came_in_time() {
     assert_eq!(polled.await.unwrap(), None);
 }
 
-// HS-30: the opening handshake
+// HS-02: the opening handshake
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_takes_too_long_is_answered_with_408() {
     let peer = Peer::new();

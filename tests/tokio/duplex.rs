@@ -32,7 +32,7 @@ async fn drink<S: Transport>(receiver: &mut Receiver<S>, byte: u8) {
     }
 }
 
-// CL-01: two peers that both write do not wait for each other
+// TA-04: two peers that both write do not wait for each other
 #[tokio::test]
 async fn both_sides_write_64_mib_at_once() {
     let ((server, mut server_receiver), (client, mut client_receiver)) = pair(64 * 1024).await;
@@ -49,7 +49,7 @@ async fn both_sides_write_64_mib_at_once() {
     assert_eq!(server_receiver.close_frame().unwrap().reason, "done");
 }
 
-// CL-01: in tasks on several threads, over a real socket
+// TA-04: in tasks on several threads, over a real socket
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_sides_write_64_mib_at_once_over_tcp() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -76,7 +76,7 @@ async fn both_sides_write_64_mib_at_once_over_tcp() {
     serving.await.unwrap();
 }
 
-// CL-01: many senders, one order for each of them
+// IO-16: many senders, one order for each of them
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_of_several_tasks_are_not_mixed() {
     let ((server, server_receiver), (client, mut client_receiver)) = pair(1000).await;

@@ -23,7 +23,7 @@ async fn events_show_pings_and_pongs() {
     assert_eq!(peer.output(), b"\x89\x03now\x8a\x03you");
 }
 
-// CL-01: without a look at the stream
+// TA-01: without a look at the stream
 #[tokio::test]
 async fn buffered_messages_are_those_that_were_read() {
     let peer = Peer::new();
@@ -40,7 +40,7 @@ async fn buffered_messages_are_those_that_were_read() {
     assert_eq!(receiver.recv().await.unwrap().unwrap(), "three");
 }
 
-// a burst from one read leaves others their turn
+// L-12: a burst from one read leaves others their turn
 #[tokio::test]
 async fn a_burst_of_messages_yields_to_other_tasks() {
     let peer = Peer::new();

@@ -24,7 +24,7 @@ async fn ask(bytes: &[u8], serve: impl AsyncFnOnce(DuplexStream)) -> String {
     answer
 }
 
-// HS-40: the first frames may come with the request
+// HS-33: the first frames may come with the request
 #[tokio::test]
 async fn frames_behind_the_request_are_received() {
     let peer = Peer::new();
@@ -39,7 +39,7 @@ async fn frames_behind_the_request_are_received() {
     assert!(receiver.take_request().is_none(), "it has waited since");
 }
 
-// HS-41: look, decide, answer
+// look, decide, answer
 #[tokio::test]
 async fn a_request_is_looked_at_before_it_is_answered() {
     let answer = ask(REQUEST, async |stream| {
@@ -60,7 +60,7 @@ async fn a_request_is_looked_at_before_it_is_answered() {
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
 }
 
-// HS-42: whoever answers with the wrong thing, or not at all, answers with 500
+// TA-08: whoever answers with the wrong thing, or not at all, answers with 500
 #[tokio::test]
 async fn a_request_without_an_answer_gets_500() {
     let answer = ask(REQUEST, async |stream| {
@@ -77,7 +77,7 @@ async fn a_request_without_an_answer_gets_500() {
     assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
 }
 
-// HS-43: plain HTTP on the same port
+// HS-14: plain HTTP on the same port
 #[tokio::test]
 async fn plain_http_is_answered_or_refused() {
     let plain = b"GET /page HTTP/1.1\r\nHost: example.com\r\n\r\nbody";
@@ -118,7 +118,7 @@ async fn a_malformed_request_is_answered() {
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
 }
 
-// the client's side
+// TA-12: the client's side
 #[tokio::test]
 async fn a_client_connects_and_is_refused() {
     let request = Request::new("ws://example.com/chat").unwrap().subprotocol("chat").unwrap();
@@ -147,7 +147,7 @@ async fn a_client_connects_and_is_refused() {
     assert_eq!(status, 404);
 }
 
-// not in the clear
+// V66: not in the clear
 #[tokio::test]
 async fn a_secure_request_does_not_go_out_over_a_plain_socket() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

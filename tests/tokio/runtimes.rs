@@ -43,6 +43,7 @@ impl AsyncWrite for Local {
     }
 }
 
+// TA-11
 #[tokio::test]
 async fn streams_that_are_not_send_work_in_a_local_set() {
     let local = LocalSet::new();
@@ -68,7 +69,7 @@ fn is_send<T: Send>(value: T) -> T {
     value
 }
 
-// CL-01: the halves, and the futures of every method, go to other threads
+// TA-11: the halves, and the futures of every method, go to other threads
 #[test]
 fn futures_are_send_if_the_stream_is() {
     fn is_sync<T: Sync>() {}
@@ -90,7 +91,7 @@ fn futures_are_send_if_the_stream_is() {
     };
 }
 
-// CL-01: an idle handler is small, whatever it does when it is not idle
+// TA-10: an idle handler is small, whatever it does when it is not idle
 #[test]
 fn futures_are_thin() {
     let sender_and_receiver = |sender: Sender<TcpStream>, mut receiver: Receiver<TcpStream>| async move {

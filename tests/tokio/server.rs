@@ -88,7 +88,7 @@ fn echo(server: Server) -> JoinHandle<usize> {
     }))
 }
 
-// CL-30: 1000, 1011 for errors and panics, behind what was fed
+// TA-08: 1000, 1011 for errors and panics, behind what was fed
 #[tokio::test]
 async fn a_connection_is_closed_as_its_handler_returns() {
     let (server, address) = server(Config::default()).await;
@@ -112,7 +112,7 @@ async fn a_connection_is_closed_as_its_handler_returns() {
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
 }
 
-// CL-31: a limit, and room again
+// TA-08: a limit, and room again
 #[tokio::test]
 async fn there_is_a_limit_on_connections() {
     let (server, address) = server(Config::default()).await;
@@ -139,7 +139,7 @@ async fn there_is_a_limit_on_connections() {
     Client::open(address).await;
 }
 
-// CL-32: everybody is told, and who does not go is cut off
+// TA-09: everybody is told, and who does not go is cut off
 #[tokio::test]
 async fn a_stop_closes_every_connection_and_cuts_off_the_rest() {
     let (server, address) = server(Config::default()).await;
@@ -172,7 +172,7 @@ async fn a_stop_closes_every_connection_and_cuts_off_the_rest() {
     );
 }
 
-// CL-32: a stop that is given up stops nobody who is there
+// TA-09: a stop that is given up stops nobody who is there
 #[tokio::test]
 async fn a_stop_that_is_dropped_lets_nobody_in() {
     let (server, address) = server(Config::default()).await;
@@ -186,7 +186,7 @@ async fn a_stop_that_is_dropped_lets_nobody_in() {
     assert_eq!(running.await.unwrap(), 0);
 }
 
-// HS-43: three ways to look at requests
+// HS-14: three ways to look at requests
 #[tokio::test]
 async fn a_server_serves_pages_too() {
     let (server, address) = server(Config::default()).await;
@@ -215,7 +215,7 @@ async fn a_server_serves_pages_too() {
     client.expect(&wire::failure(1000)).await;
 }
 
-// HS-42: a handler that returns before it answers
+// TA-08: a handler that returns before it answers
 #[tokio::test]
 async fn a_request_that_no_handler_answers_gets_500() {
     let (server, address) = server(Config::default()).await;
@@ -238,7 +238,7 @@ async fn a_request_that_no_handler_answers_gets_500() {
     }
 }
 
-// CL-33: a receiver that outlives its handler is on its own
+// TA-08: a receiver that outlives its handler is on its own
 #[tokio::test]
 async fn a_handler_may_leave_its_receiver_to_another_task() {
     let (server, address) = server(Config::default()).await;
@@ -256,7 +256,7 @@ async fn a_handler_may_leave_its_receiver_to_another_task() {
     }
 }
 
-// CL-32: WebSockets of other servers
+// TA-09: WebSockets of other servers
 #[tokio::test]
 async fn connections_are_counted_and_stopped_under_any_server() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -287,7 +287,7 @@ async fn connections_are_counted_and_stopped_under_any_server() {
     assert!(connections.permit().is_none(), "it has stopped");
 }
 
-// CL-34: a task that is aborted takes its connection along
+// TA-08: a task that is aborted takes its connection along
 #[tokio::test]
 async fn an_aborted_task_closes_its_connection() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -309,7 +309,7 @@ async fn an_aborted_task_closes_its_connection() {
     assert_eq!(connections.count(), 0);
 }
 
-// HS-30, CL-04: Unix sockets are served alike
+// TA-11: Unix sockets are served alike
 #[cfg(unix)]
 #[tokio::test]
 async fn unix_sockets_are_served() {

@@ -11,7 +11,7 @@ fn is_write_timeout(result: &Result<(), Error>) -> bool {
     matches!(result, Err(Error::TimedOut(TimedOut::Write)))
 }
 
-// V38: nobody receives
+// TA-06: nobody receives
 #[tokio::test(start_paused = true)]
 async fn a_sender_alone_notices_a_peer_that_does_not_read() {
     let peer = Peer::new();
@@ -29,7 +29,7 @@ async fn a_sender_alone_notices_a_peer_that_does_not_read() {
     assert!(matches!(end, Err(Error::Send(sansocket::SendError::Closed))), "{end:?}");
 }
 
-// V38: the rest of a send that was ready
+// TA-06: the rest of a send that was ready
 #[tokio::test(start_paused = true)]
 async fn the_receiver_notices_a_peer_that_does_not_read() {
     let peer = Peer::new();
@@ -44,7 +44,7 @@ async fn the_receiver_notices_a_peer_that_does_not_read() {
     assert_eq!(start.elapsed().as_secs(), 30);
 }
 
-// V38: a flush, and all others who wait
+// TA-06: a flush, and all others who wait
 #[tokio::test(start_paused = true)]
 async fn everybody_who_waits_is_told() {
     let peer = Peer::new();
@@ -63,7 +63,7 @@ async fn everybody_who_waits_is_told() {
     assert_eq!(start.elapsed().as_secs(), 30);
 }
 
-// V38, L-10: one that reads slowly is neither stalled nor silent
+// TA-06, L-10: one that reads slowly is neither stalled nor silent
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_reads_slowly_is_waited_for() {
     let peer = Peer::new();
@@ -82,7 +82,7 @@ async fn a_peer_that_reads_slowly_is_waited_for() {
     assert_eq!(peer.output().len(), 10 + 500_000);
 }
 
-// CL-01: a failed write ends the connection for everybody
+// IO-08: a failed write ends the connection for everybody
 #[tokio::test(start_paused = true)]
 async fn a_failed_write_is_everybodys() {
     let peer = Peer::new();
@@ -102,7 +102,7 @@ async fn a_failed_write_is_everybodys() {
     assert!(peer.is_closed());
 }
 
-// CL-01: what had arrived before the write failed is received
+// IO-09: what had arrived before the write failed is received
 #[tokio::test(start_paused = true)]
 async fn what_had_arrived_is_received_after_a_failed_write() {
     let peer = Peer::new();
@@ -115,7 +115,7 @@ async fn what_had_arrived_is_received_after_a_failed_write() {
     assert!(matches!(receiver.recv().await, Err(Error::Io(_))), "and again");
 }
 
-// CL-01: a stream that panics takes down nobody else
+// RE-11: a stream that panics takes down nobody else
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_panics_is_a_failure() {
     let peer = Peer::new();

@@ -6,7 +6,7 @@ use sansocket::{Error, OwnedMessage};
 use crate::common::wire::{self, BINARY, CLOSE, TEXT};
 use crate::peer::{Peer, config};
 
-// CL-01: an echo in one line
+// TA-12: an echo in one line
 #[tokio::test(start_paused = true)]
 async fn a_stream_is_forwarded_to_a_sink() {
     let peer = Peer::new();
@@ -22,7 +22,7 @@ async fn a_stream_is_forwarded_to_a_sink() {
     assert_eq!(peer.output(), wanted.concat());
 }
 
-// CL-01: it ends once
+// TA-12: it ends once
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_after_its_error() {
     let peer = Peer::new();
@@ -36,7 +36,7 @@ async fn a_stream_ends_after_its_error() {
     assert!(messages.into_inner().is_none());
 }
 
-// CL-01, V38: a sink waits for the peer
+// TA-12: a sink waits for the peer
 #[tokio::test(start_paused = true)]
 async fn a_sink_waits_for_room_and_closes() {
     let peer = Peer::new();
@@ -60,7 +60,7 @@ async fn a_sink_waits_for_room_and_closes() {
     assert_eq!(frames[10].first, CLOSE);
 }
 
-// CL-01: a stream gives its receiver back
+// TA-12: a stream gives its receiver back
 #[tokio::test]
 async fn a_stream_is_a_receiver_again() {
     let peer = Peer::new();
