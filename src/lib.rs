@@ -1,6 +1,6 @@
-//! WebSockets (RFC 6455) for servers: a core without sockets, and full duplex on plain threads.
+//! WebSockets (RFC 6455) for servers: a core without sockets, and full duplex on threads and on tokio.
 //!
-//! Start with [threads](#on-threads) if you have none of your own. If you have an event loop or a
+//! Start with [threads](#on-threads), or with [tokio](#on-tokio). If you have an event loop or another
 //! runtime, drive the [core](#without-a-socket) with it. If you have an HTTP server, let it parse the
 //! request and [take over](#behind-an-http-server) from there.
 //!
@@ -29,6 +29,28 @@
 //! [`net::Server`] adds a limit and a graceful stop; [`net::Upgrade`] shows the request first, so that
 //! you can look at its path, cookies and subprotocols and refuse it, too. Pings, closes, deadlines
 //! and dead peers are taken care of while [`recv`](net::Receiver::recv) is being called.
+//!
+//! # On tokio
+//!
+//! With the feature `tokio` there is the same for tasks, in the module `tokio`: `accept`, `Sender`, `Receiver`, `Server`. Each
+//! method says what becomes of it when its future is dropped.
+//!
+#![cfg_attr(feature = "tokio", doc = "```no_run")]
+#![cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+//! use sansocket::{Config, tokio::Server};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> std::io::Result<()> {
+//! let server = Server::bind("127.0.0.1:9001", Config::default()).await?;
+//! server.run(|sender, mut receiver| async move {
+//!     while let Some(message) = receiver.recv().await? {
+//!         sender.send(message).await?;
+//!     }
+//!     Ok(())
+//! }).await;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Messages
 //!
@@ -219,7 +241,9 @@
 //! * `simd`, on by default: text is checked, and masks are applied, with the widest vector instructions of the
 //!   processor at hand.
 //! * `log`, on by default: [`net::Server`] reports errors with the crate `log` unless told otherwise.
-//! * `client`: the client role, [`Connection`]`::client` and `net::connect`.
+//! * `client`: the client role, [`Connection`]`::client`, `net::connect` and `tokio::connect`.
+//! * `tokio`: tasks on tokio, the module `tokio`.
+//! * `futures`: a `Stream` and a `Sink` for the tasks.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
