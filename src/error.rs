@@ -107,7 +107,7 @@ impl Error {
     }
 }
 
-/// The result of a handler: any error will do. One that is an [`Error`] is reported as it is, others as
+/// The result of a handler: any error will do. One that is an [`Error`](enum@Error) is reported as it is, others as
 /// [`Error::Handler`].
 pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 

@@ -10,6 +10,7 @@ use std::io;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::outbox::{Kind, Outbox, Posts, Writer};
@@ -22,6 +23,9 @@ use crate::encoder::Unsent;
 use crate::end::Failure;
 use crate::error::{Error, SendError};
 use write::Turn;
+
+/// How often a thread that feeds tries to have the writer before it posts.
+const TRIES: usize = 16;
 
 pub(super) struct Link<S> {
     stream: S,
@@ -154,7 +158,14 @@ impl<S: Transport> Link<S> {
         queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
         begin: impl FnOnce(&mut WriteHalf) -> Result<Unsent<'m>, SendError>,
     ) -> Result<(), Error> {
-        let fed = self.try_hold(|half| queue(half).inspect(|()| self.note(half)));
+        // Mostly the other thread queues something, too, and is done at once.
+        let fed = (0..TRIES).find_map(|_| {
+            let fed = self.try_hold(|half| queue(half).inspect(|()| self.note(half)));
+            if fed.is_none() {
+                thread::yield_now();
+            }
+            fed
+        });
         let fed = fed.unwrap_or_else(|| {
             self.outbox.post(|posted| self.admit(posted, len, &queue))?;
             self.write_posted();
