@@ -6,9 +6,9 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::session::{Seen, Session};
+use common::session::{Seen, Session, config};
 use common::wire::{self, BINARY, CLOSE, MORE, PING, PONG, TEXT};
-use sansocket::{CloseCode, SendError, TimedOut};
+use sansocket::{CloseCode, Connection, SendError, TimedOut, Written};
 
 const SECOND: Duration = Duration::from_secs(1);
 const INSTANT: Duration = Duration::from_nanos(1);
@@ -384,5 +384,25 @@ fn the_deadline_that_passed_first_stays_the_reason() {
     for second in [60, 1000] {
         let timed_out = session.connection.tick(start + second * SECOND);
         assert_eq!(timed_out, Err(TimedOut::Silence));
+    }
+}
+
+// V38: a queue that was blocked and is written since is no stall, whichever way it was written
+#[test]
+fn a_queue_that_was_written_after_all_has_no_deadline() {
+    let full = |_: &[std::io::IoSlice<'_>]| Err(std::io::ErrorKind::WouldBlock.into());
+    let writes: [fn(&mut Connection); 2] = [
+        |connection| connection.sent(connection.pending().len()),
+        |connection| connection.send_to(&mut Vec::new(), "all goes").unwrap(),
+    ];
+    for write in writes {
+        let mut connection = Connection::server(config(|config| config.no_keepalive()));
+        let start = Instant::now();
+        connection.send("hello").unwrap();
+        assert_eq!(connection.write_with(full).unwrap(), Written::Blocked);
+        assert_eq!(connection.tick(start), Ok(Some(start + 30 * SECOND)));
+        write(&mut connection);
+        assert!(connection.pending().is_empty());
+        assert_eq!(connection.tick(start + 40 * SECOND), Ok(None));
     }
 }

@@ -37,6 +37,7 @@ mod stalled_pongs;
 mod stopping;
 mod teardown;
 mod try_send;
+mod under_way;
 mod waiting;
 mod write_failures;
 mod writes;
