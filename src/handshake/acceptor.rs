@@ -147,7 +147,9 @@ impl Acceptor {
             Stage::Head | Stage::Deciding => {}
             _ => return Err(ResponseError::Answered),
         }
-        if !response.is_acceptance() || self.asked != Asked::Upgrade {
+        // There is no extended CONNECT in HTTP/1.1, and so no 200 that accepts one.
+        let is_upgrade = response.is_acceptance() && response.status() == 101;
+        if !is_upgrade || self.asked != Asked::Upgrade {
             return Err(ResponseError::WrongKind);
         }
         self.exchange.enter(Stage::Finished);

@@ -32,13 +32,31 @@ pub enum HandshakeError {
     /// The head is longer, or has more lines, than the limit. 431.
     #[error("the request head is too large")]
     HeadTooLarge,
+    /// HTTP/2 or HTTP/3, but no extended CONNECT, which alone opens a WebSocket there (RFC 8441 §4). 400.
+    #[error("over HTTP/2 a WebSocket is opened by an extended CONNECT")]
+    NoExtendedConnect,
+    /// The `:protocol` of an extended CONNECT is not `websocket` (RFC 8441 §5, RFC 9220 §3). 501.
+    #[error("the :protocol of the request is not websocket")]
+    UnsupportedProtocol,
+    /// An extended CONNECT with `Connection`, `Upgrade` or `Sec-WebSocket-Key`, which belong to the upgrade of
+    /// HTTP/1.1 (RFC 8441 §5). 400.
+    #[error("an extended CONNECT has a header of the upgrade of HTTP/1.1")]
+    UpgradeHeaders,
+    /// `Sec-WebSocket-Version` of an extended CONNECT is not 13. 400, as HTTP/2 has no 426.
+    #[error("the version of the WebSocket protocol is not 13")]
+    UnsupportedConnectVersion,
+    /// The HTTP server that has parsed the request does not let go of the connection, which is a fault of this
+    /// program: it serves connections without upgrades, or the upgrade was taken before. 426.
+    #[error("the HTTP server serves without upgrades, or the upgrade was taken before")]
+    NotUpgradable,
     /// HTTP, but not 1.1. 505.
     #[error("the HTTP version is not 1.1")]
     HttpVersion,
     /// The method is not GET. 405.
     #[error("the method is not GET")]
     Method,
-    /// No `Host`, several, or one that is malformed (RFC 9112 §3.2). 400.
+    /// No `Host`, several, or one that is malformed (RFC 9112 §3.2); in HTTP/2 also one that is not
+    /// `:authority`, or a malformed one of those (RFC 9113 §8.3.1). 400.
     #[error("the Host header is missing or malformed")]
     Host,
     /// The request announces a body. 400.
@@ -86,7 +104,8 @@ impl HandshakeError {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::Upgrade | Self::UnsupportedVersion => 426,
+            Self::Upgrade | Self::UnsupportedVersion | Self::NotUpgradable => 426,
+            Self::UnsupportedProtocol => 501,
             Self::TargetTooLong => 414,
             Self::HeadTooLarge => 431,
             Self::HttpVersion => 505,
@@ -101,14 +120,19 @@ impl HandshakeError {
     pub fn response(&self) -> Response {
         let text = match self {
             Self::Origin { .. } => "pages of this origin may not connect\n".to_owned(),
+            Self::NotUpgradable => "this server cannot open WebSockets here\n".to_owned(),
             error => format!("{error}\n"),
         };
         let mut response = Response::refusal(self.status(), &text);
         if self.status() == 405 {
             response.push("Allow", "GET");
         }
-        if matches!(self, Self::MissingVersion | Self::UnsupportedVersion | Self::Upgrade) {
-            response.push("Sec-WebSocket-Version", "13");
+        match self {
+            Self::MissingVersion
+            | Self::UnsupportedVersion
+            | Self::UnsupportedConnectVersion
+            | Self::Upgrade => response.push("Sec-WebSocket-Version", "13"),
+            _ => {}
         }
         response
     }

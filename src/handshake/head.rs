@@ -12,7 +12,7 @@ use crate::authority::Authority;
 use crate::buffer::Buffer;
 use crate::config::{Config, MAX_HEADERS};
 
-/// The head of an HTTP/1.1 request: what a plain one is handed over as, so that one port can serve
+/// The head of an HTTP request: what a plain one is handed over as, so that one port can serve
 /// web pages and WebSockets.
 ///
 /// Nothing is decoded or normalised. Header values are bytes, since any byte but control
@@ -23,6 +23,8 @@ pub struct Head {
     method: Range<usize>,
     target: Range<usize>,
     version: (u8, u8),
+    /// `:authority`, which HTTP/1.1 does not have (RFC 9113 §8.3.1).
+    authority: Option<Range<usize>>,
     headers: Vec<(Range<usize>, Range<usize>)>,
 }
 
@@ -34,8 +36,14 @@ impl Head {
         version: (u8, u8),
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Self {
-        let mut head =
-            Self { bytes: Vec::new(), method: 0..0, target: 0..0, version, headers: Vec::new() };
+        let mut head = Self {
+            bytes: Vec::new(),
+            method: 0..0,
+            target: 0..0,
+            version,
+            authority: None,
+            headers: Vec::new(),
+        };
         head.method = head.keep(method.as_bytes());
         head.target = head.keep(target.as_bytes());
         for (name, value) in headers {
@@ -43,6 +51,17 @@ impl Head {
             head.headers.push(header);
         }
         head
+    }
+
+    /// That of HTTP/2 or HTTP/3.
+    pub(super) fn with_authority(mut self, authority: &str) -> Self {
+        self.authority = Some(self.keep(authority.as_bytes()));
+        self
+    }
+
+    /// Whether it is one of HTTP/2 or HTTP/3, which know no upgrade.
+    pub(super) fn has_pseudo_headers(&self) -> bool {
+        self.authority.is_some()
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
@@ -138,7 +157,8 @@ impl Head {
     }
 
     /// The host, and perhaps port, that the request is for: that of an absolute target, which takes the
-    /// place of the `Host` header (RFC 9112 §3.2.2), or else that header.
+    /// place of the `Host` header (RFC 9112 §3.2.2), or else that header. In HTTP/2 it is `:authority`
+    /// (RFC 9113 §8.3.1).
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.authority().or_else(|| self.header_str("Host"))
@@ -201,7 +221,10 @@ impl Head {
     }
 
     fn authority(&self) -> Option<&str> {
-        self.absolute().map(|(authority, _)| authority)
+        match &self.authority {
+            Some(range) => Some(self.text(range)),
+            None => self.absolute().map(|(authority, _)| authority),
+        }
     }
 
     /// Whether an absolute target has no host, user information, or a port that is none

@@ -53,7 +53,8 @@ impl Incoming {
     /// # Errors
     ///
     /// It is plain HTTP: [`HttpVersion`](HandshakeError::HttpVersion),
-    /// [`Method`](HandshakeError::Method), or else [`Upgrade`](HandshakeError::Upgrade).
+    /// [`Method`](HandshakeError::Method), or else [`Upgrade`](HandshakeError::Upgrade); in HTTP/2
+    /// [`NoExtendedConnect`](HandshakeError::NoExtendedConnect).
     pub fn upgrade(self) -> Result<Request, HandshakeError> {
         match self {
             Self::Upgrade(request) => Ok(request),
@@ -64,6 +65,9 @@ impl Incoming {
 
 /// Why plain HTTP does not open a WebSocket.
 pub(super) fn no_upgrade(head: &Head) -> HandshakeError {
+    if head.has_pseudo_headers() {
+        return HandshakeError::NoExtendedConnect;
+    }
     match (head.version(), head.method()) {
         ((1, 1), "GET") => HandshakeError::Upgrade,
         ((1, 1), _) => HandshakeError::Method,
@@ -103,6 +107,48 @@ impl Request {
         Incoming::check(Head::new(method, target, version, headers), config.borrow())
     }
 
+    /// Checks an extended CONNECT, which opens a WebSocket in HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220), and
+    /// which another server has parsed: the pseudo-headers `:protocol`, `:path` and `:authority`, and the
+    /// headers. That server has told its clients of the setting `SETTINGS_ENABLE_CONNECT_PROTOCOL`.
+    ///
+    /// Subprotocols and origin are checked as ever; there is no key. The [response](Self::accept) to it has status
+    /// 200. After its head the stream carries frames, masked by the client, as a socket would. Its
+    /// [method](Head::method) is `CONNECT`, its [version](Head::version) 2.0 whichever it is.
+    ///
+    /// ```
+    /// use sansocket::{Config, handshake::Request};
+    ///
+    /// let headers = [("sec-websocket-version", &b"13"[..]), ("sec-websocket-protocol", b"chat")];
+    /// let request = Request::extended_connect(
+    ///     "websocket", "/chat", "example.com", headers, Config::default(),
+    /// )?;
+    /// assert_eq!((request.path(), request.host()), ("/chat", Some("example.com")));
+    /// let response = request.accept().subprotocol("chat")?;
+    /// assert_eq!(response.status(), 200);
+    /// assert!(response.headers().eq([("Sec-WebSocket-Protocol", "chat")]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Each refusal knows the [response](HandshakeError::response) that answers it.
+    pub fn extended_connect<'h>(
+        protocol: &str,
+        target: &str,
+        authority: &str,
+        headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+        config: impl Borrow<Config>,
+    ) -> Result<Self, HandshakeError> {
+        let head = Head::new("CONNECT", target, (2, 0), headers).with_authority(authority);
+        Self::check_connect(protocol, head, config.borrow())
+    }
+
+    /// Whether it came as an extended CONNECT (RFC 8441 §5), and not as an upgrade of HTTP/1.1.
+    #[must_use]
+    pub fn is_extended_connect(&self) -> bool {
+        self.head.has_pseudo_headers()
+    }
+
     /// The `Origin` header: the page that a browser sends the request for. Clients that are no
     /// browsers need not have one, and can claim any (§10.1).
     #[must_use]
@@ -116,9 +162,13 @@ impl Request {
         offered.filter_map(|name| std::str::from_utf8(name).ok())
     }
 
-    /// Accepts: a response with status 101, to which a subprotocol and headers can be added.
+    /// Accepts: a response with status 101, to which a subprotocol and headers can be added. That to an
+    /// [extended CONNECT](Self::extended_connect) has status 200.
     #[doc(alias = "101")]
     pub fn accept(&self) -> Response {
+        if self.is_extended_connect() {
+            return Response::connected(self.subprotocols().map(str::to_owned).collect());
+        }
         let key = self.head.header("Sec-WebSocket-Key").unwrap_or_default();
         let key = std::str::from_utf8(key).unwrap_or_default();
         Response::acceptance(accept_key(key), self.subprotocols().map(str::to_owned).collect())
@@ -168,6 +218,50 @@ impl Request {
         if !only(head.values("Sec-WebSocket-Key")).is_some_and(is_key) {
             return Err(Refused::Key);
         }
+        Self::check_offers(head, config)
+    }
+
+    /// RFC 8441 §4, §5
+    pub(super) fn check_connect(
+        protocol: &str,
+        head: Head,
+        config: &Config,
+    ) -> Result<Self, HandshakeError> {
+        use HandshakeError as Refused;
+
+        if !protocol.eq_ignore_ascii_case("websocket") {
+            return Err(Refused::UnsupportedProtocol);
+        }
+        if head.has_malformed_authority() {
+            return Err(Refused::Host);
+        }
+        if !head.target().starts_with('/') || !head.has_resource() {
+            return Err(Refused::Target);
+        }
+        // RFC 9113 §8.3.1: a Host beside it names the same.
+        let host = head.host().unwrap_or_default();
+        if !head.values("Host").all(|other| other.eq_ignore_ascii_case(host.as_bytes())) {
+            return Err(Refused::Host);
+        }
+        if has_body(&head) {
+            return Err(Refused::Body);
+        }
+        for name in ["Connection", "Upgrade", "Sec-WebSocket-Key"] {
+            if head.header(name).is_some() {
+                return Err(Refused::UpgradeHeaders);
+            }
+        }
+        match only(head.values("Sec-WebSocket-Version")) {
+            Some(b"13") => Self::check_offers(head, config),
+            Some(version) if !version.contains(&b',') => Err(Refused::UnsupportedConnectVersion),
+            _ => Err(Refused::MissingVersion),
+        }
+    }
+
+    /// Subprotocols, extensions and the origin.
+    fn check_offers(head: Head, config: &Config) -> Result<Self, HandshakeError> {
+        use HandshakeError as Refused;
+
         if !are_subprotocols(head.values("Sec-WebSocket-Protocol")) {
             return Err(Refused::Subprotocols);
         }

@@ -32,6 +32,8 @@ use super::grammar::is_token;
 #[must_use]
 pub struct Response {
     status: u16,
+    /// Whether it is an acceptance.
+    opens: bool,
     headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     body: Vec<u8>,
     /// What the client offered and was not answered yet.
@@ -66,6 +68,7 @@ impl Response {
     pub(super) fn acceptance(accept_key: String, subprotocols: Vec<String>) -> Self {
         Self {
             status: 101,
+            opens: true,
             headers: vec![
                 ("Upgrade".into(), "websocket".into()),
                 ("Connection".into(), "Upgrade".into()),
@@ -74,6 +77,11 @@ impl Response {
             body: Vec::new(),
             subprotocols,
         }
+    }
+
+    /// The acceptance of an extended CONNECT (RFC 8441 §5).
+    pub(super) fn connected(subprotocols: Vec<String>) -> Self {
+        Self { status: 200, opens: true, headers: Vec::new(), body: Vec::new(), subprotocols }
     }
 
     /// A refusal with a line of text.
@@ -87,7 +95,7 @@ impl Response {
         if status == 426 {
             headers.push(("Upgrade".into(), "websocket".into()));
         }
-        Self { status, headers, body: reason.into(), subprotocols: Vec::new() }
+        Self { status, opens: false, headers, body: reason.into(), subprotocols: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, name: &'static str, value: &'static str) {
@@ -131,7 +139,7 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// This is a 101, a 204 or a 304, which have none; or the content type has control characters.
+    /// This is an acceptance, a 204 or a 304, which have none; or the content type has control characters.
     pub fn body(
         mut self,
         content_type: &str,
@@ -146,10 +154,11 @@ impl Response {
         Ok(response)
     }
 
-    /// Whether this is a 101, after which the connection is open.
+    /// Whether this is an acceptance, after which the connection is open: a 101, or the 200 that answers an
+    /// [extended CONNECT](super::Request::extended_connect).
     #[must_use]
     pub fn is_acceptance(&self) -> bool {
-        self.status == 101
+        self.opens
     }
 
     /// The HTTP status.
@@ -167,6 +176,11 @@ impl Response {
     #[must_use]
     pub fn body_bytes(&self) -> &[u8] {
         &self.body
+    }
+
+    #[cfg(feature = "http")]
+    pub(super) fn into_body(self) -> Vec<u8> {
+        self.body
     }
 
     /// All of it, as it goes on the wire.
@@ -189,9 +203,9 @@ impl Response {
         head.into_bytes()
     }
 
-    /// RFC 9110 §8.6, §15.4.5
+    /// RFC 9110 §8.6, §9.3.6, §15.4.5
     fn may_have_body(&self) -> bool {
-        !matches!(self.status, 101 | 204 | 304)
+        !self.opens && !matches!(self.status, 204 | 304)
     }
 }
 
@@ -257,6 +271,7 @@ fn phrase(status: u16) -> &'static str {
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
+        501 => "Not Implemented",
         502 => "Bad Gateway",
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",

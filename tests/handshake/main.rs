@@ -18,6 +18,7 @@ mod accept_key;
 mod acceptor;
 mod clients;
 mod elsewhere;
+mod extended_connect;
 mod fields;
 mod form;
 mod limits;
