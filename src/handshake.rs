@@ -39,6 +39,8 @@ mod error;
 mod exchange;
 mod grammar;
 mod head;
+#[cfg(feature = "http")]
+mod http;
 mod request;
 mod response;
 

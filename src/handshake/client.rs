@@ -127,20 +127,37 @@ impl Request {
     /// The request, as it goes on the wire. No frame must follow before the answer is verified.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut head = format!("GET {} HTTP/1.1\r\nHost: {}", self.target, self.host);
-        if self.port != default_port(self.secure) {
-            head.extend([":", &self.port.to_string()]);
-        }
-        head.extend(["\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "]);
-        head.extend([&self.key, "\r\nSec-WebSocket-Version: 13\r\n"]);
-        if !self.subprotocols.is_empty() {
-            head.extend(["Sec-WebSocket-Protocol: ", &self.subprotocols.join(", "), "\r\n"]);
-        }
-        for (name, value) in &self.headers {
-            head.extend([name, ": ", value, "\r\n"]);
-        }
+        let mut head = format!("GET {} HTTP/1.1\r\n", self.target);
+        self.write_headers(|name, value| head.extend([name, ": ", value, "\r\n"]));
         head.push_str("\r\n");
         head.into_bytes()
+    }
+
+    /// All headers, in their order.
+    pub(super) fn write_headers(&self, mut write: impl FnMut(&str, &str)) {
+        write("Host", &self.authority());
+        write("Upgrade", "websocket");
+        write("Connection", "Upgrade");
+        write("Sec-WebSocket-Key", &self.key);
+        write("Sec-WebSocket-Version", "13");
+        if !self.subprotocols.is_empty() {
+            write("Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
+        }
+        for (name, value) in &self.headers {
+            write(name, value);
+        }
+    }
+
+    /// Host and port as URIs have them: without the port that the scheme implies.
+    pub(super) fn authority(&self) -> String {
+        match self.port == default_port(self.secure) {
+            true => self.host.clone(),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    pub(super) fn target(&self) -> &str {
+        &self.target
     }
 
     /// Takes the answer from the front of `input`, and leaves what is behind it there: the first
@@ -162,13 +179,14 @@ impl Request {
         };
         let (status, head) = parse(input.unread().get(..end).unwrap_or_default())?;
         input.consume(end);
+        self.check(status, head).map(Some)
+    }
+
+    /// Looks at an answer, of which the head has arrived.
+    pub(super) fn check(&self, status: u16, head: Head) -> Result<Response, Error> {
         if status != 101 {
             return Err(Error::Refused { status, head: Box::new(head) });
         }
-        self.check(head).map(Some)
-    }
-
-    fn check(&self, head: Head) -> Result<Response, Error> {
         let once = |name| {
             let mut values = head.values(name);
             values.next().filter(|_| values.next().is_none())

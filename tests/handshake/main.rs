@@ -21,6 +21,8 @@ mod elsewhere;
 mod extended_connect;
 mod fields;
 mod form;
+#[cfg(feature = "http")]
+mod http;
 mod limits;
 mod lists;
 mod mutations;

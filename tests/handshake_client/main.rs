@@ -10,6 +10,8 @@
 
 mod answer;
 mod connector;
+#[cfg(feature = "http")]
+mod http;
 mod request;
 mod together;
 
