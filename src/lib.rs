@@ -261,6 +261,8 @@ mod error;
 pub mod frame;
 mod graceful;
 pub mod handshake;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod log;
 mod mask;
 mod message;

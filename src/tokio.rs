@@ -53,6 +53,8 @@ mod streams;
 mod timer;
 mod transport;
 
+#[cfg(feature = "hyper")]
+pub(crate) use accept::{Halves, open_as};
 pub use accept::{HttpRequest, Incoming, Upgrade, accept, open};
 #[cfg(feature = "client")]
 pub use connect::connect;
@@ -61,6 +63,8 @@ pub use listener::Listener;
 pub use receiver::Receiver;
 pub use sender::Sender;
 pub use sending::{Flushing, Room, Sending};
+#[cfg(feature = "hyper")]
+pub(crate) use server::task::{Finish, Task, poll_unwinding};
 pub use server::{Handle, Server};
 #[cfg(feature = "futures")]
 pub use streams::{Messages, Outgoing};

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::handshake::{self, Acceptor, Head, Request, Response, ResponseError};
 
 /// The two halves of a connection.
-pub(super) type Halves<S> = (Sender<S>, Receiver<S>);
+pub(crate) type Halves<S> = (Sender<S>, Receiver<S>);
 
 /// Accepts every request of the right form: reads it, checks it, and answers it. No
 /// subprotocol is agreed to; see [`Upgrade`] for more say. The future is a pointer, and its memory is gone when it
@@ -76,7 +76,7 @@ pub fn open<S: Transport>(stream: S, input: Buffer, config: impl Borrow<Config>)
 }
 
 /// The halves of an open connection; nothing is written yet.
-pub(super) fn open_as<S: Transport>(
+pub(crate) fn open_as<S: Transport>(
     stream: S,
     connection: Connection,
     input: Buffer,

@@ -75,7 +75,7 @@ pub struct Permit<S: Transport> {
     id: Option<u64>,
 }
 
-pub(super) type OnOpen<S> = Box<dyn FnOnce(&Sender<S>) + Send>;
+pub(crate) type OnOpen<S> = Box<dyn FnOnce(&Sender<S>) + Send>;
 
 impl<S: Transport> Connections<S> {
     /// No connections, and room for as many as there may come.
@@ -295,7 +295,7 @@ impl<S: Transport> Permit<S> {
     }
 
     /// Enters a connection when it has opened.
-    pub(super) fn on_open(&self) -> OnOpen<S>
+    pub(crate) fn on_open(&self) -> OnOpen<S>
     where
         S: Send,
     {
@@ -304,7 +304,7 @@ impl<S: Transport> Permit<S> {
     }
 
     /// Ends the connection when its handler has returned, or panicked.
-    pub(super) async fn finish(self, result: Option<HandlerResult>) -> Result<(), Error> {
+    pub(crate) async fn finish(self, result: Option<HandlerResult>) -> Result<(), Error> {
         let code = match &result {
             Some(Ok(())) => CloseCode::NORMAL,
             _ => CloseCode::INTERNAL_ERROR,
@@ -324,7 +324,7 @@ impl<S: Transport> Permit<S> {
     }
 
     /// Waits until a stop has given up those that are left.
-    pub(super) async fn abandoned(&self) {
+    pub(crate) async fn abandoned(&self) {
         loop {
             let changed = self.shared.changed.notified();
             if self.shared.table().is_abandoned() {

@@ -23,6 +23,10 @@ const LARGE_WRITE: usize = 64 * 1024;
 
 /// The socket, if it is one of TCP.
 pub(super) fn tcp<S: 'static>(stream: &S) -> Option<&TcpStream> {
+    #[cfg(feature = "hyper")]
+    if let Some(stream) = (stream as &dyn Any).downcast_ref::<crate::hyper::Stream>() {
+        return stream.tcp();
+    }
     (stream as &dyn Any).downcast_ref()
 }
 

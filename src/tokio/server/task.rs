@@ -12,12 +12,12 @@ use crate::tokio::transport::Transport;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-pub(super) type OnError<A> = dyn Fn(&A, &Error) + Send + Sync;
+pub(crate) type OnError<A> = dyn Fn(&A, &Error) + Send + Sync;
 
 /// The handler at work, and the rest.
 type Opened<F, S, A> = (Pin<Box<F>>, Box<Finish<S, A>>);
 
-pub(super) enum Task<F, S: Transport, A> {
+pub(crate) enum Task<F, S: Transport, A> {
     /// The opening handshake. Nothing comes of one that has failed.
     Opens(Boxed<Option<Opened<F, S, A>>>),
     Handles(Pin<Box<F>>, Option<Box<Finish<S, A>>>),
@@ -26,14 +26,14 @@ pub(super) enum Task<F, S: Transport, A> {
 }
 
 /// The rest, when the handler has returned.
-pub(super) struct Finish<S: Transport, A> {
-    pub(super) permit: Permit<S>,
-    pub(super) peer: A,
-    pub(super) on_error: Arc<OnError<A>>,
+pub(crate) struct Finish<S: Transport, A> {
+    pub(crate) permit: Permit<S>,
+    pub(crate) peer: A,
+    pub(crate) on_error: Arc<OnError<A>>,
 }
 
 impl<S: Transport, A> Finish<S, A> {
-    pub(super) async fn run(self, result: Option<HandlerResult>) {
+    pub(crate) async fn run(self, result: Option<HandlerResult>) {
         if let Err(error) = self.permit.finish(result).await {
             report(&*self.on_error, &self.peer, &error);
         }
@@ -70,7 +70,7 @@ where
 }
 
 /// The output of a future; `None` if it panics.
-pub(in crate::tokio) fn poll_unwinding<F: Future + ?Sized>(
+pub(crate) fn poll_unwinding<F: Future + ?Sized>(
     future: Pin<&mut F>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<F::Output>> {
