@@ -12,6 +12,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{Html, Response};
 use axum::routing::{any, get};
+use axum::serve::ListenerExt;
 use sansocket::Config;
 use sansocket::hyper::{Stream, upgrade};
 use sansocket::tokio::Connections;
@@ -51,6 +52,8 @@ async fn serve() -> shared::Result {
             connections.stop(Duration::ZERO, Duration::from_secs(5)).await;
         }
     };
+    // In HTTP/2 nobody else does: there the socket stays axum's.
+    let listener = listener.tap_io(|tcp| _ = tcp.set_nodelay(true));
     axum::serve(listener, router).with_graceful_shutdown(stop).await?;
     Ok(())
 }

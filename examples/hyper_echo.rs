@@ -68,6 +68,7 @@ async fn serve() -> shared::Result {
 async fn accept(listener: &TcpListener, app: &App, tls: Option<&TlsAcceptor>) -> shared::Result {
     loop {
         let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?; // over TLS and in HTTP/2 nobody else does
         let (app, tls) = (app.clone(), tls.cloned());
         tokio::spawn(async move {
             match tls {

@@ -27,9 +27,11 @@
 //! ```
 //!
 //! `?` turns a [`HandshakeError`] into its response. Under hyper itself it is the same, with the connection served
-//! `with_upgrades`; for HTTP/2 the server calls `enable_connect_protocol`, which `axum::serve` does when
-//! its feature `http2` is on. A stream of HTTP/2 costs hyper about 1 KB and a task, and
-//! its connection goes on when the WebSocket is closed.
+//! `with_upgrades`.
+//!
+//! For HTTP/2 the server calls `enable_connect_protocol`, which `axum::serve` does when its feature `http2` is on. The
+//! connection goes on when a WebSocket in it is closed. Its socket stays hyper's, so set `TCP_NODELAY` when you
+//! accept it (axum: `ListenerExt::tap_io`): without, a small message in HTTP/2 or over TLS can take 40 ms.
 //!
 //! A server that stops knows nothing of the connections that it has handed over. With
 //! [`on_upgrade_in`](Upgrade::on_upgrade_in) they are counted, limited, and told.
@@ -260,8 +262,10 @@ impl fmt::Debug for Upgrade {
 /// # Errors
 ///
 /// [`Error::Handshake`] with [`NotUpgradable`](HandshakeError::NotUpgradable) if hyper serves the connection without
-/// upgrades; [`Error::Io`] with `ConnectionAborted` if the connection has ended first, or another response was
-/// written in the place of the acceptance.
+/// upgrades; [`Error::Io`] with `ConnectionAborted` if the connection has ended first.
+///
+/// Do not return another response in the place of the acceptance: hyper does not look at its status, and hands over in
+/// HTTP/1.1 what is left of the connection at its end.
 #[must_use = "futures do nothing unless polled"]
 pub struct Opening {
     on_upgrade: OnUpgrade,

@@ -215,6 +215,10 @@
 //! is to write, and [`net::open`] or a [`Connection`] goes on from there. The example `embed` is such a
 //! server.
 //!
+//! In HTTP/2 and HTTP/3 a WebSocket is opened by [`handshake::Request::extended_connect`] (RFC 8441). For servers that speak in
+//! the types of the crate `http` there are `handshake::Request::from_http` and `handshake::Response::into_http`;
+//! for hyper, and so for axum, the module `hyper` does it all, in HTTP/1.1 and HTTP/2.
+//!
 //! # Time and limits
 //!
 //! [`Config`] holds every limit and deadline; the defaults suit a server on the open internet. Nothing a
@@ -244,6 +248,8 @@
 //! * `client`: the client role, [`Connection`]`::client`, `net::connect` and `tokio::connect`.
 //! * `tokio`: tasks on tokio, the module `tokio`.
 //! * `futures`: a `Stream` and a `Sink` for the tasks.
+//! * `http`: requests and responses of the crate `http`.
+//! * `hyper`: the module `hyper`, for requests of hyper and of the servers built on it; it brings `http` and `tokio`.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
+use axum::serve::ListenerExt;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -22,11 +23,13 @@ pub(crate) enum Host {
     Auto,
     /// `axum::serve`.
     Axum,
+    /// hyper for HTTP/1.1, over a stream that is none of TCP.
+    Buffered,
     /// hyper for HTTP/1.1, which lets go of nothing.
     WithoutUpgrades,
 }
 
-pub(crate) const HTTP_1: [Host; 3] = [Host::Http1, Host::Auto, Host::Axum];
+pub(crate) const HTTP_1: [Host; 4] = [Host::Http1, Host::Auto, Host::Axum, Host::Buffered];
 pub(crate) const HTTP_2: [Host; 2] = [Host::Auto, Host::Axum];
 
 pub(crate) struct Running {
@@ -59,6 +62,7 @@ pub(crate) async fn start_with(
         Host::Axum => {
             let answer = |request| async move { answer::<_, axum::body::Body>(&app, request) };
             let router = axum::Router::new().fallback(axum::routing::any(answer));
+            let listener = listener.tap_io(|tcp| tcp.set_nodelay(true).unwrap());
             tokio::spawn(async move { axum::serve(listener, router).await });
         }
         _ => {
@@ -71,6 +75,7 @@ pub(crate) async fn start_with(
 async fn accept(host: Host, listener: TcpListener, app: App) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let (app, io) = (app.clone(), TokioIo::new(stream));
         let service = hyper::service::service_fn(move |request| {
             let answer = answer::<_, Full<Bytes>>(&app, request);
@@ -82,6 +87,10 @@ async fn accept(host: Host, listener: TcpListener, app: App) {
             let http1 = hyper::server::conn::http1::Builder::new();
             let _ = match host {
                 Host::Auto => auto.serve_connection_with_upgrades(io, service).await.is_ok(),
+                Host::Buffered => {
+                    let io = TokioIo::new(tokio::io::BufStream::new(io.into_inner()));
+                    http1.serve_connection(io, service).with_upgrades().await.is_ok()
+                }
                 Host::Http1 => http1.serve_connection(io, service).with_upgrades().await.is_ok(),
                 _ => http1.serve_connection(io, service).await.is_ok(),
             };

@@ -44,7 +44,7 @@ fn a_subprotocol_is_agreed_to() {
 #[test]
 fn the_socket_is_recovered() {
     run(async {
-        for host in HTTP_1 {
+        for host in [Host::Http1, Host::Auto, Host::Axum] {
             for nodelay in [true, false] {
                 let config = Config::builder().nodelay(nodelay).build().unwrap();
                 let mut server = start_with(host, config, Connections::new()).await;
@@ -54,6 +54,16 @@ fn the_socket_is_recovered() {
                 assert_eq!(below, format!("tcp, nodelay {nodelay}"), "{host:?}");
             }
         }
+    });
+}
+
+#[test]
+fn another_stream_is_used_as_it_is() {
+    run(async {
+        let mut server = start(Host::Buffered).await;
+        let (mut client, _) = Client::open(server.address, "/ws", &[]).await;
+        client.echo("Hello").await;
+        assert_eq!(server.log.recv().await.unwrap(), "other");
     });
 }
 

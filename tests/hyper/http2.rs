@@ -14,9 +14,10 @@ use crate::host::{HTTP_2, start, start_with};
 use crate::wire::{self, Frame};
 use crate::{PATIENCE, run};
 
-/// A connection of HTTP/2, once the server has said that it takes extended CONNECTs (E-01, E-03).
+/// A connection of HTTP/2, once the server has said that it takes extended CONNECTs.
 async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
     let (requests, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
     let mut requests = requests.ready().await.unwrap();
