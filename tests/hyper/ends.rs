@@ -99,6 +99,22 @@ fn a_stop_gives_up_who_does_not_answer() {
 }
 
 #[test]
+fn a_stop_gives_up_what_never_opens() {
+    run(async {
+        let server = start(Host::Http1).await;
+        let mut client = Client::connect(server.address).await;
+        client.write(request("/withheld", &[]).as_bytes()).await;
+        while server.connections.count() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(server.connections.stop(Duration::ZERO, Duration::from_millis(50)).await, 1);
+        while server.connections.count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
 fn a_full_server_says_so() {
     run(async {
         for host in HTTP_1 {

@@ -77,9 +77,15 @@ async fn accept(host: Host, listener: TcpListener, app: App) {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let (app, io) = (app.clone(), TokioIo::new(stream));
-        let service = hyper::service::service_fn(move |request| {
+        let service = hyper::service::service_fn(move |request: http::Request<_>| {
+            let is_withheld = request.uri().path() == "/withheld";
             let answer = answer::<_, Full<Bytes>>(&app, request);
-            async move { Ok::<_, Infallible>(answer.unwrap_or_else(|refusal| refusal)) }
+            async move {
+                if is_withheld {
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, Infallible>(answer.unwrap_or_else(|refusal| refusal))
+            }
         });
         tokio::spawn(async move {
             let mut auto = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
