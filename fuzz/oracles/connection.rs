@@ -519,10 +519,9 @@ impl Model {
         if std::mem::take(&mut self.moved) || idle {
             self.stalled_since = None;
         }
-        // What is left has the write timeout from the Close on.
-        self.stalled_since = self.closing_since.or(self.stalled_since);
         let mut write = None;
-        if !idle {
+        // Behind the Close there are only pongs.
+        if !idle && self.closing_since.is_none() {
             let since = *self.stalled_since.get_or_insert(now);
             if over(since, WRITE_TIMEOUT) {
                 return Err(self.time_out(TimedOut::Write));
@@ -539,7 +538,7 @@ impl Model {
     fn next_read_tick(&mut self, now: Instant, idle: bool) -> Result<Option<Instant>, TimedOut> {
         let over = |since: Instant, time| now.saturating_duration_since(since) >= time;
         if self.heard_out {
-            if !idle {
+            if !idle && self.closing_since.is_none() {
                 return Ok(None);
             }
             let since = *self.lingering_since.get_or_insert(now);

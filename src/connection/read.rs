@@ -257,7 +257,8 @@ impl ReadHalf {
         match (self.decoder.has_ended(), progress) {
             // Nothing can be said any more, but something may have arrived.
             (_, Progress { failed: true, .. }) => Stage::Lingering,
-            (true, Progress { flushed: false, .. }) => Stage::Finishing,
+            // Behind our Close there are only pongs.
+            (true, Progress { flushed: false, closing: None, .. }) => Stage::Finishing,
             (true, _) => Stage::Lingering,
             (false, Progress { closed: true, closing, .. }) => Stage::Closing(closing),
             (false, _) => Stage::Open,

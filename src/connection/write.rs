@@ -361,6 +361,12 @@ impl WriteHalf {
         self.encoder.take_from(&mut other.encoder);
     }
 
+    /// The socket may take more: it was not asked.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn forget_blocked(&mut self) {
+        self.stall.set_blocked(false);
+    }
+
     /// Whether the socket took no more at the last write.
     pub(crate) fn is_blocked(&self) -> bool {
         self.stall.is_blocked()

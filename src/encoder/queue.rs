@@ -24,7 +24,7 @@ impl Encoder {
     pub(crate) fn discard(&mut self) {
         self.end();
         self.urgent = None;
-        self.sent = self.queue.len();
+        self.queue = Vec::new();
         self.rewind();
     }
 

@@ -64,7 +64,10 @@ pub struct Connections<S: Transport> {
 
 struct Shared<S: Transport> {
     table: Mutex<Table<Sender<S>>>,
+    /// A connection has ended.
     changed: Notify,
+    /// A stop has begun or ended.
+    stops: Notify,
 }
 
 /// The right to one connection, given back when dropped: from the first byte of the handshake to the last of the
@@ -81,7 +84,8 @@ impl<S: Transport> Connections<S> {
     /// No connections, and room for as many as there may come.
     #[must_use]
     pub fn new() -> Self {
-        let shared = Shared { table: Mutex::default(), changed: Notify::new() };
+        let shared =
+            Shared { table: Mutex::default(), changed: Notify::new(), stops: Notify::new() };
         Self { shared: Arc::new(shared), max: usize::MAX }
     }
 
@@ -171,7 +175,7 @@ impl<S: Transport> Connections<S> {
     /// Waits until this is [stopping](Self::is_stopping).
     pub(super) async fn stopping(&self) {
         loop {
-            let changed = self.shared.changed.notified();
+            let changed = self.shared.stops.notified();
             if self.is_stopping() {
                 return;
             }
@@ -214,7 +218,8 @@ impl<S: Transport> Shared<S> {
         };
         // First: from the moment that it is in the table its handler may return.
         sender.link().turn(|turn| turn.awaited = true);
-        match self.table().open(id, sender.clone()) {
+        let opened = self.table().open(id, sender.clone());
+        match opened {
             Opened::Stays => {}
             Opened::IsGone => let_go(sender),
             Opened::Closes => self.close_one(id),
@@ -241,13 +246,14 @@ struct Stop<'s, S: Transport> {
 impl<'s, S: Transport> Stop<'s, S> {
     fn begin(shared: &'s Shared<S>) -> Self {
         let open = shared.table().begin_stop();
-        shared.changed.notify_waiters();
+        shared.stops.notify_waiters();
         Self { shared, open, ended: false }
     }
 
     fn end(mut self) -> (usize, Vec<Sender<S>>) {
         self.ended = true;
         let ended = self.shared.table().end_stop();
+        self.shared.stops.notify_waiters();
         self.shared.changed.notify_waiters();
         ended
     }
@@ -326,7 +332,7 @@ impl<S: Transport> Permit<S> {
     /// Waits until a stop has given up those that are left.
     pub(crate) async fn abandoned(&self) {
         loop {
-            let changed = self.shared.changed.notified();
+            let changed = self.shared.stops.notified();
             if self.shared.table().is_abandoned() {
                 return;
             }

@@ -39,11 +39,14 @@ fn poll_step<S: Transport>(
 ) -> Poll<Result<(), Error>> {
     loop {
         exchange.tick(now())?;
-        if !is_written(stream, exchange, cx)? {
-            // A response has the write timeout.
-        } else if exchange.is_finished() {
+        if exchange.is_finished() {
             return Poll::Ready(Ok(()));
-        } else {
+        }
+        // A response has the write timeout until all of it is passed on.
+        if is_written(stream, exchange, cx)? {
+            if exchange.is_finished() {
+                return Poll::Ready(Ok(()));
+            }
             if exchange.wants_shutdown() && Pin::new(&mut *stream).poll_shutdown(cx).is_ready() {
                 exchange.shut_down(); // it may have ended by itself
             }
@@ -70,6 +73,7 @@ fn is_written<S: Transport>(
     if exchange.pending().is_empty() && exchange.is_flushed() {
         return Ok(true);
     }
+    exchange.set_flushed(false);
     if exchange.write_with(|slices| transport::write(stream, slices, cx))? == Written::Blocked {
         return Ok(false);
     }

@@ -11,15 +11,18 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use ::tokio::task::coop;
+
 use super::alarm::{Alarm, Ticket};
 use super::receiver::Inner;
 use super::transport::{self, Transport};
 use super::{spare, timer};
+use crate::close::CloseCode;
 use crate::connection::WriteHalf;
 use crate::control::Replies;
 use crate::encoder::{Unsent, Written};
 use crate::end::Failure;
-use crate::error::TimedOut;
+use crate::error::{SendError, TimedOut};
 
 pub(super) struct Link<S: Transport> {
     state: Mutex<State<S>>,
@@ -78,9 +81,12 @@ impl<S: Transport> Link<S> {
     }
 
     pub(super) fn turn<T>(&self, work: impl FnOnce(&mut Turn<'_, S>) -> T) -> T {
-        let mut state = self.lock();
+        let (mut state, panicked) = self.lock();
         let after = After { receiver: None, alarm: None, closed: None };
         let mut turn = Turn { state: &mut state, after };
+        if panicked {
+            turn.fail(io::Error::other("the stream panicked").into());
+        }
         let result = work(&mut turn);
         let after = turn.after;
         drop(state);
@@ -96,22 +102,21 @@ impl<S: Transport> Link<S> {
 
     /// Nobody waits under this ticket any more.
     pub(super) fn leave(&self, ticket: Ticket) {
-        let alarm = self.lock().alarm.clone();
+        let alarm = self.lock().0.alarm.clone();
         if let Some(alarm) = alarm {
             alarm.leave(ticket);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<S>> {
-        self.state.lock().unwrap_or_else(|poisoned| {
-            self.state.clear_poison();
-            let mut state = poisoned.into_inner();
-            // Half a frame may be out.
-            state.write.write_failed();
-            let panicked = io::Error::other("the stream panicked");
-            state.failure.get_or_insert_with(|| panicked.into());
-            state
-        })
+    /// The state, and whether a stream has panicked under the lock.
+    fn lock(&self) -> (MutexGuard<'_, State<S>>, bool) {
+        match self.state.lock() {
+            Ok(state) => (state, false),
+            Err(poisoned) => {
+                self.state.clear_poison();
+                (poisoned.into_inner(), true)
+            }
+        }
     }
 }
 
@@ -163,6 +168,10 @@ impl<S: Transport> Turn<'_, S> {
             let waker = Waker::from(Arc::clone(alarm));
             written = attempt(stream, write, unsent, &mut Context::from_waker(&waker));
         }
+        if !coop::has_budget_remaining() {
+            // It was this task that could not go on: the stream may take more.
+            write.forget_blocked();
+        }
         match written {
             Ok(Written::All) => {
                 spare::reclaim_queue(write);
@@ -182,6 +191,27 @@ impl<S: Transport> Turn<'_, S> {
     pub(super) fn reply(&mut self, replies: &mut Replies) {
         if !replies.is_empty() {
             self.write.reply(replies);
+            self.tell_if_closed();
+        }
+    }
+
+    /// Starts the closing handshake, if it has not begun.
+    ///
+    /// # Errors
+    ///
+    /// The code is for clients.
+    pub(super) fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.write.close(code, reason)?;
+        self.tell_if_closed();
+        // It has a clock to start.
+        self.nudge();
+        Ok(())
+    }
+
+    /// Nobody waits for room any more once nothing more is taken.
+    fn tell_if_closed(&mut self) {
+        if self.write.progress().closed && self.alarm.is_some() {
+            self.after.alarm.clone_from(&self.state.alarm);
         }
     }
 
@@ -242,14 +272,20 @@ impl<S: Transport> Turn<'_, S> {
     /// Closes the socket.
     pub(super) fn cut_off(&mut self, failure: Failure) {
         self.fail(failure);
-        self.after.closed = self.stream.take();
+        self.let_go_of_stream();
+    }
+
+    /// It is closed when the state is not locked any more.
+    fn let_go_of_stream(&mut self) {
+        let stream = self.stream.take();
+        self.after.closed = self.after.closed.take().or(stream);
     }
 
     /// The same when the receiver has come to its end, or is gone. If all was said, nothing has failed.
     pub(super) fn close(&mut self) {
         let progress = self.write.progress();
         match progress.closed && progress.flushed {
-            true => self.after.closed = self.stream.take(),
+            true => self.let_go_of_stream(),
             false => self.cut_off(Failure::Aborted),
         }
         self.receiver = None;

@@ -162,7 +162,7 @@ impl<S: Transport> Receiver<S> {
     /// for 1010 from a server.
     pub async fn close(mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         if let Some(inner) = &self.0 {
-            inner.link.turn(|turn| turn.write.close(code, reason))?;
+            inner.link.turn(|turn| turn.start_close(code, reason))?;
         }
         self.drain().await
     }
@@ -187,7 +187,7 @@ impl<S: Transport> Receiver<S> {
     }
 
     /// Looks at the stream, such as for the peer's address or for what TLS has agreed on; `None` if it is closed. To
-    /// read from it or to write to it breaks the connection.
+    /// read from it or to write to it breaks the connection, and to use a [`Sender`] of it in there is a deadlock.
     pub fn with_stream<T>(&self, look: impl FnOnce(&S) -> T) -> Option<T> {
         self.0.as_ref()?.link.turn(|turn| turn.stream.as_ref().map(look))
     }
@@ -237,8 +237,13 @@ impl<'r, S: Transport> Future for Next<'r, S> {
 
 impl<S: Transport> Inner<S> {
     /// Ends the connection, with a Close frame unless there was one, and waits until it has ended.
-    pub(super) async fn finish(mut self: Box<Self>, code: CloseCode) {
-        let Self { link, core, buffer } = &mut *self;
+    pub(super) async fn finish(self: Box<Self>, code: CloseCode) {
+        // Dropped in the middle it closes the socket, too.
+        let mut receiver = Receiver(Some(self));
+        let Some(inner) = receiver.0.as_deref_mut() else {
+            return;
+        };
+        let Self { link, core, buffer } = inner;
         core.finish_with(link, code);
         // How it ended was the handler's to report.
         let _ = poll_fn(|cx| core.poll_end(link, buffer, cx)).await;

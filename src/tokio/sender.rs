@@ -77,7 +77,7 @@ impl<S: Transport> Sender<S> {
     /// Queues a message. It goes out with the next [`send`](Self::send) or [`flush`](Self::flush), or before the
     /// receiver waits for more input, which is woken for it: so a loop that answers what it receives with
     /// `feed` writes once per batch of input, and nothing that was fed is forgotten, whichever task feeds. A message
-    /// of more than 8 KiB is written at once, from where it lies.
+    /// of more than 8 KiB is written at once by a server, from where it lies.
     ///
     /// # Errors
     ///
@@ -122,7 +122,8 @@ impl<S: Transport> Sender<S> {
     /// [`SendError::MessageTooLarge`] if it would not even fit an empty queue; [`SendError::Closed`] if the
     /// connection is closing or closed.
     pub fn try_send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
-        self.link.turn(|turn| turn.try_send(&Item::Message(message.into())))
+        let message = message.into();
+        self.link.turn(|turn| turn.try_send(&Item::Message(message)))
     }
 
     /// The same for a message that was encoded before, see [`Prepared`].
@@ -145,7 +146,8 @@ impl<S: Transport> Sender<S> {
         self.link.turn(|turn| turn.try_send(&Item::Ping(payload)))
     }
 
-    /// Waits until all that was sent and fed is in the hands of the stream and flushed.
+    /// Waits until nothing waits any more: all that was sent and fed is in the hands of the stream and flushed, what others
+    /// send meanwhile among it.
     ///
     /// # Cancel safety
     ///
@@ -182,10 +184,9 @@ impl<S: Transport> Sender<S> {
     /// [`SendError::ClientOnlyCode`] for 1010 from a server.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.link.turn(|turn| {
-            turn.write.close(code, reason)?;
-            // A failure is the receiver's to report. It starts the clock, too.
+            turn.start_close(code, reason)?;
+            // A failure is the receiver's to report.
             let _ = turn.write(&mut Unsent::nothing(), None);
-            turn.nudge();
             Ok(())
         })
     }

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::io::{self, IoSlice, Write};
 use std::ops::Deref;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::alarm::Ticket;
 use super::link::{Link, State, Turn, Waiter};
@@ -155,8 +155,10 @@ impl<S: Transport> Turn<'_, S> {
     /// Takes a message, and writes it, at once or before the receiver waits.
     pub(super) fn send(&mut self, item: &Item<'_>, at_once: bool) -> Result<(), Error> {
         spare::lend_queue(&mut self.write);
-        let mut unsent = item.begin(&mut self.write)?;
-        if !at_once && unsent.is_empty() {
+        let begun = item.begin(&mut self.write);
+        let mut unsent = begun.inspect_err(|_| spare::reclaim_queue(&mut self.write))?;
+        if !at_once && unsent.len() <= SHORT {
+            self.write.queue_rest(unsent);
             self.nudge();
             return Ok(());
         }
@@ -196,13 +198,14 @@ impl<S: Transport> Turn<'_, S> {
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Sending<'s, 'm, S: Transport> {
     waiting: Waiting<&'s Link<S>, S>,
-    item: Item<'m>,
+    /// Until it is sent.
+    item: Option<Item<'m>>,
     at_once: bool,
 }
 
 impl<'s, 'm, S: Transport> Sending<'s, 'm, S> {
     pub(super) fn new(link: &'s Link<S>, item: Item<'m>, at_once: bool) -> Self {
-        Self { waiting: Waiting::new(link), item, at_once }
+        Self { waiting: Waiting::new(link), item: Some(item), at_once }
     }
 }
 
@@ -212,8 +215,10 @@ impl<S: Transport> Future for Sending<'_, '_, S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { waiting, item, at_once } = &mut *self;
         waiting.poll(cx, |turn, waiter| {
-            turn.poll_room(waiter).map_ok(|()| turn.send(item, *at_once))
-        })?
+            ready!(turn.poll_room(waiter))?;
+            // Ready before, it sends nothing again.
+            Poll::Ready(item.take().map_or(Ok(()), |item| turn.send(&item, *at_once)))
+        })
     }
 }
 

@@ -110,7 +110,7 @@ where
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.waiting.poll(cx, |turn, waiter| {
-            turn.write.close(CloseCode::NORMAL, "")?;
+            turn.start_close(CloseCode::NORMAL, "")?;
             turn.poll_flush(waiter)
         })
     }

@@ -49,7 +49,7 @@ pub(super) fn read(
     buffer.read_with(|space| {
         let mut space = ReadBuf::new(space);
         match Pin::new(&mut *stream).poll_read(cx, &mut space) {
-            Poll::Ready(result) => result.map(|()| space.filled().len()),
+            Poll::Ready(result) => result.map(|()| space.filled().len()).map_err(final_error),
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     })
@@ -85,8 +85,18 @@ pub(super) fn write<S: Transport>(
         }
     };
     match polled {
-        Poll::Ready(result) => result,
+        Poll::Ready(result) => result.map_err(final_error),
         Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+/// A stream that is ready does not mean "later", whatever its error is called: nobody would be woken.
+fn final_error(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            io::Error::new(io::ErrorKind::ConnectionAborted, error)
+        }
+        _ => error,
     }
 }
 

@@ -131,3 +131,22 @@ fn the_beginning_of_a_frame_takes_what_it_takes() {
     let each = counted.live / streams.len();
     assert!(each <= 800, "{each} bytes each");
 }
+
+// TA-10: nor does one that has ended keep what its peer did not read, whoever keeps a sender
+#[test]
+fn a_connection_that_was_cut_off_holds_no_queue() {
+    let runtime = runtime();
+    let _context = runtime.enter();
+    let mut kept = vec![];
+    let counted = heap(|| {
+        for _ in 0..10 {
+            let (ours, theirs) = tokio::io::duplex(64);
+            let (sender, receiver) = open(ours, Buffer::new(), Config::default());
+            while sender.try_send(&[7; 5000]).is_ok() {}
+            sender.abort();
+            drop((receiver, theirs));
+            kept.push(sender);
+        }
+    });
+    assert!(counted.live < 100_000, "{} bytes", counted.live);
+}

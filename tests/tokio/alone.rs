@@ -173,3 +173,47 @@ async fn a_stream_that_buffers_is_flushed() {
     peer.buffers(0);
     sender.flush().await.unwrap();
 }
+
+// TA-03: a read that fills its room is not the last, and yet may be
+#[tokio::test(start_paused = true)]
+async fn answers_to_a_read_that_filled_its_room_are_written() {
+    let ping = wire::client(wire::PING, b"");
+    let long = wire::client(BINARY, &vec![7; 4096 - 8 - ping.len()]);
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config.no_keepalive()));
+    tokio::spawn(async move {
+        while receiver.recv().await?.is_some() {
+            sender.feed("heard").await?;
+        }
+        Ok::<_, sansocket::Error>(())
+    });
+    tokio::task::yield_now().await;
+    let bytes = [long, ping].concat();
+    assert_eq!(bytes.len(), 4096, "the room of the first read");
+    peer.send(&bytes);
+    peer.expect(b"\x81\x05heard\x8a\x00").await;
+}
+
+// TA-03: prepared or not, what is fed goes out with the rest
+#[tokio::test]
+async fn short_messages_are_fed_and_not_written() {
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config));
+    sender.feed("a").await.unwrap();
+    sender.feed_prepared(&sansocket::Prepared::new("b")).await.unwrap();
+    assert_eq!(peer.output(), b"");
+    assert!(poll_once(pin!(receiver.recv())).await.is_none());
+    assert_eq!(peer.output(), b"\x81\x01a\x81\x01b");
+}
+
+// TA-02: ready is ready
+#[tokio::test]
+async fn a_send_that_was_ready_sends_nothing_again() {
+    let peer = Peer::new();
+    let (sender, _receiver) = peer.open(config(|config| config));
+    let mut sending = pin!(sender.send("once"));
+    for _ in 0..2 {
+        assert!(poll_once(sending.as_mut()).await.is_some());
+    }
+    assert_eq!(peer.output(), b"\x81\x04once");
+}

@@ -151,3 +151,115 @@ async fn senders_know_their_connection() {
     let (stranger, _other_receiver) = other.open(config(|config| config));
     assert!(sender.same_connection(&sender.clone()) && !sender.same_connection(&stranger));
 }
+
+// TA-08, CL-26: a connection whose end is given up is closed, whoever keeps a sender
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_dropped_while_it_finishes_closes_the_socket() {
+    let connections = sansocket::tokio::Connections::new();
+    let permit = connections.permit().unwrap();
+    let peer = Peer::new();
+    let (sender, receiver) = peer.open(config(|config| config));
+    let audience = sender.clone();
+    {
+        let mut running = Box::pin(permit.run(sender, receiver, |_, _| async { Ok(()) }));
+        assert!(crate::peer::poll_once(running.as_mut()).await.is_none(), "it lingers");
+    }
+    assert_eq!(connections.count(), 0);
+    assert!(peer.is_closed());
+    assert_eq!(audience.try_send("more"), Err(SendError::Closed));
+}
+
+// TA-05: who waits for room is told that there will be none
+#[tokio::test(start_paused = true)]
+async fn a_close_is_told_to_who_waits_for_room() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, mut receiver) = peer.open(config(|config| config.max_queue(400)));
+    tokio::spawn(async move { receiver.drain().await });
+    sender.send(&[1; 110]).await.unwrap();
+    let other = sender.clone();
+    let waiting = tokio::spawn(async move { other.send("room?").await });
+    tokio::task::yield_now().await;
+    let start = tokio::time::Instant::now();
+    sender.close(CloseCode::NORMAL, "").unwrap();
+    assert!(matches!(waiting.await.unwrap(), Err(Error::Send(SendError::Closed))));
+    assert_eq!(start.elapsed().as_secs(), 0);
+}
+
+/// A stream that looks at its connection when it is dropped.
+struct Looking(
+    crate::peer::Stream,
+    std::sync::Arc<std::sync::OnceLock<sansocket::tokio::Sender<Self>>>,
+);
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        if let Some(sender) = self.1.get() {
+            sender.queued();
+        }
+    }
+}
+
+impl tokio::io::AsyncRead for Looking {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        space: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.0).poll_read(cx, space)
+    }
+}
+
+impl tokio::io::AsyncWrite for Looking {
+    fn poll_write(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        std::pin::Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+// RE-12: a stream is not dropped while the connection is locked
+#[test]
+fn a_stream_may_look_at_its_connection_when_it_is_dropped() {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            for fails in [false, true] {
+                let (peer, place) = (Peer::new(), std::sync::Arc::default());
+                let stream = Looking(peer.stream(), std::sync::Arc::clone(&place));
+                let opened = sansocket::tokio::open(
+                    stream,
+                    sansocket::Buffer::new(),
+                    config(|config| config),
+                );
+                let (sender, mut receiver) = opened;
+                place.set(sender.clone()).unwrap();
+                peer.end();
+                if fails {
+                    peer.fail(std::io::ErrorKind::BrokenPipe);
+                    assert!(sender.send("lost").await.is_err());
+                }
+                assert!(receiver.recv().await.is_err());
+            }
+        });
+        tell.send(()).unwrap();
+    });
+    told.recv_timeout(std::time::Duration::from_secs(20)).expect("a deadlock");
+}

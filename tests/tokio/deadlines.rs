@@ -126,3 +126,87 @@ async fn a_peer_that_does_not_end_its_side_is_left() {
     assert_eq!(start.elapsed().as_secs(), 2);
     assert!(peer.is_shut() && peer.is_closed());
 }
+
+// CL-16: a sink closes like a sender
+#[tokio::test(start_paused = true)]
+async fn the_close_of_a_sink_starts_the_clock() {
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config.no_keepalive()));
+    let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+    sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    futures::SinkExt::<&str>::close(&mut sender.into_sink()).await.unwrap();
+    let end = receiving.await.unwrap();
+    assert!(matches!(end, Err(Error::TimedOut(TimedOut::Close))), "{end:?}");
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+// TA-06: a receiver that moves takes its timer along
+#[tokio::test(start_paused = true)]
+async fn the_timer_wakes_the_task_that_waits_now() {
+    let peer = Peer::new();
+    let (sender, receiver) = peer.open(config(|config| config.no_keepalive()));
+    peer.take_more(0);
+    sender.send("one").await.unwrap();
+    let first = tokio::spawn(async move {
+        let mut receiver = receiver;
+        let wait = tokio::time::timeout(Duration::from_secs(1), receiver.recv()).await.is_err();
+        assert!(wait, "the timer is armed");
+        receiver
+    });
+    let mut receiver = first.await.unwrap();
+    peer.take_more(usize::MAX);
+    let second = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+    sleep(Duration::from_secs(9)).await;
+    assert_eq!(peer.output(), b"\x81\x03one");
+    peer.take_more(0);
+    let start = Instant::now();
+    peer.send(&wire::client(PING, b"")); // whose answer waits
+    let end = second.await.unwrap();
+    assert!(matches!(end, Err(Error::TimedOut(TimedOut::Write))), "{end:?}");
+    assert_eq!(start.elapsed().as_secs(), 30);
+}
+
+// CL-24: pongs behind our Close end nothing
+#[tokio::test(start_paused = true)]
+async fn a_pong_that_waits_behind_the_close_is_no_stall() {
+    let peer = Peer::new();
+    let patient = config(|config| config.close_timeout(Duration::from_secs(100)));
+    let (sender, mut receiver) = peer.open(patient);
+    sender.close(CloseCode::NORMAL, "").unwrap();
+    let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+    sleep(Duration::from_secs(35)).await;
+    peer.take_more(0);
+    peer.send(&wire::client(PING, b"y"));
+    sleep(Duration::from_secs(1)).await;
+    assert!(!receiving.is_finished());
+    peer.take_more(usize::MAX);
+    peer.send(&wire::client(wire::CLOSE, b"\x03\xe8"));
+    peer.end();
+    receiving.await.unwrap().unwrap();
+}
+
+// HS-02: nor does a stream that keeps the answer hold it for ever
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_never_passed_on_is_given_up() {
+    let peer = Peer::new();
+    peer.buffers(1);
+    peer.send(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    let start = Instant::now();
+    let end = sansocket::tokio::accept(peer.stream(), config(|config| config)).await.map(|_| ());
+    assert!(matches!(end, Err(Error::Handshake(_))), "{end:?}");
+    assert_eq!(start.elapsed().as_secs(), 30, "the write timeout");
+    assert!(peer.is_closed());
+}
+
+// IO-08: a keepalive ping that cannot be written
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_fails_is_told_within_the_linger_time() {
+    let peer = Peer::new();
+    let (_sender, mut receiver) = peer.open(config(|config| config));
+    peer.fail(std::io::ErrorKind::BrokenPipe);
+    let start = Instant::now();
+    let end = receiver.recv().await.map(|_| ());
+    assert!(matches!(end, Err(Error::Io(_))), "{end:?}");
+    assert_eq!(start.elapsed().as_secs(), 32);
+}

@@ -60,3 +60,16 @@ async fn a_burst_of_messages_yields_to_other_tasks() {
     other.abort();
     assert!(turns.load(std::sync::atomic::Ordering::SeqCst) > 1);
 }
+
+// CL-02, L-12: a flood of pings leaves others their turn, over any stream
+#[tokio::test]
+async fn a_flood_of_pings_yields_to_other_tasks() {
+    let peer = Peer::new();
+    let (_sender, mut receiver) = peer.open(config(|config| config));
+    peer.flood(&wire::client(PING, b""));
+    let receiving = tokio::spawn(async move { receiver.drain().await });
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    receiving.abort();
+}

@@ -334,3 +334,30 @@ async fn unix_sockets_are_served() {
     assert_eq!(running.await.unwrap(), 0);
     std::fs::remove_file(&path).unwrap();
 }
+
+// TA-09: what opens while the server stops is closed, and the stop has an end
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handshake_under_way_is_closed_by_a_stop() {
+    let (server, address) = server(Config::default()).await;
+    let handle = server.handle();
+    let running = echo(server);
+    let mut client = Client::connect(address).await;
+    let (head, rest) = REQUEST.split_at(20);
+    client.0.write_all(head).await.unwrap();
+    while handle.count() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let stopping = {
+        let handle = handle.clone();
+        tokio::spawn(async move { handle.stop(Duration::ZERO, PATIENCE).await })
+    };
+    while !handle.is_stopping() {
+        tokio::task::yield_now().await;
+    }
+    client.0.write_all(rest).await.unwrap();
+    client.head().await;
+    client.expect_close(1001).await;
+    drop(client);
+    assert_eq!(timeout(PATIENCE, stopping).await.unwrap().unwrap(), 0);
+    assert_eq!(timeout(PATIENCE, running).await.unwrap().unwrap(), 0);
+}

@@ -127,3 +127,59 @@ async fn a_stream_that_panics_is_a_failure() {
     let end = receiver.recv().await;
     assert!(matches!(&end, Err(Error::Io(_))), "{end:?}");
 }
+
+// IO-08: an error is one, whatever it is called
+#[tokio::test(start_paused = true)]
+async fn a_write_that_failed_with_a_timeout_is_not_waited_for() {
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config));
+    let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+    tokio::task::yield_now().await;
+    peer.fail(std::io::ErrorKind::TimedOut);
+    let start = Instant::now();
+    assert!(matches!(sender.send("lost").await, Err(Error::Io(_))));
+    assert!(matches!(receiving.await.unwrap(), Err(Error::Io(_))));
+    assert!(start.elapsed().as_secs() < 3);
+}
+
+// RE-11: the receiver is told of a panic in another task
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_stream_wakes_the_receiver() {
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config.no_keepalive()));
+    let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+    tokio::task::yield_now().await;
+    peer.panics();
+    let panicking = sender.clone();
+    assert!(tokio::spawn(async move { panicking.send("boo").await }).await.is_err());
+    assert!(sender.send("more").await.is_err());
+    assert!(matches!(receiving.await.unwrap(), Err(Error::Io(_))));
+}
+
+// L-10: a task that has used up its turn says nothing about the peer
+#[tokio::test]
+async fn a_task_without_budget_is_no_sign_of_life() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let _peer = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let half = Duration::from_millis(300);
+    let hasty = config(|config| config.keepalive(half, half));
+    let (sender, mut receiver) = sansocket::tokio::open(stream, sansocket::Buffer::new(), hasty);
+    let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+    let start = Instant::now();
+    while !receiving.is_finished() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it lives on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        // As in a broadcast to many.
+        std::future::poll_fn(|cx| {
+            while let std::task::Poll::Ready(turn) = tokio::task::coop::poll_proceed(cx) {
+                turn.made_progress();
+            }
+            std::task::Poll::Ready(())
+        })
+        .await;
+        let _ = sender.try_send("news");
+    }
+    let end = receiving.await.unwrap();
+    assert!(matches!(end, Err(Error::TimedOut(TimedOut::Silence))), "{end:?}");
+}

@@ -21,7 +21,7 @@ use crate::tokio::spare;
 use crate::tokio::timer::{Timer, now};
 use crate::tokio::transport::{self, Transport};
 
-/// So many messages are handed out from one read before other tasks have their turn.
+/// After so many frames other tasks have their turn.
 const MESSAGES: u8 = 32;
 
 /// So many reads in a row that bring something, before the deadlines are looked at.
@@ -41,6 +41,8 @@ pub(super) struct Core {
     full: bool,
     /// The buffer was put aside.
     parked: bool,
+    /// The timer has not heard yet of the task that waits now.
+    new_task: bool,
     messages: u8,
     reads: u8,
 }
@@ -65,6 +67,7 @@ impl Core {
             finished: false,
             full: false,
             parked: true,
+            new_task: false,
             messages: 0,
             reads: 0,
         }
@@ -79,13 +82,9 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Ready>, Error>> {
         loop {
-            if self.messages >= MESSAGES {
-                ready!(coop::poll_proceed(cx)).made_progress();
-                self.messages = 0;
-            }
+            ready!(self.poll_proceed(cx));
             let input = self.input(buffer);
             if let Some(ready) = self.find(link, input, wanted) {
-                self.messages += 1;
                 return Poll::Ready(Ok(Some(ready)));
             }
             if self.end.is_some() {
@@ -105,6 +104,8 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         while !self.finished {
+            ready!(self.poll_proceed(cx));
+            self.messages += 1;
             // Nothing is to be seen in it any more.
             self.input(buffer).clear();
             ready!(self.poll_wait(link, buffer, cx));
@@ -112,6 +113,15 @@ impl Core {
         *buffer = None;
         let end = self.end.as_deref().cloned();
         Poll::Ready(end.map_or(Ok(()), End::into_result))
+    }
+
+    /// Other tasks have their turn after so many frames.
+    fn poll_proceed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.messages >= MESSAGES {
+            ready!(coop::poll_proceed(cx)).made_progress();
+            self.messages = 0;
+        }
+        Poll::Ready(())
     }
 
     /// What is wanted of what has arrived. Nothing after the end.
@@ -129,6 +139,7 @@ impl Core {
                     link.turn(|turn| turn.reply(&mut replies));
                 }
                 Ok(Some(ready)) => {
+                    self.messages = self.messages.saturating_add(1);
                     if !replies.is_empty() {
                         link.turn(|turn| turn.reply(&mut replies));
                     }
@@ -205,8 +216,12 @@ impl Core {
         let Step::Wait { due, is_new } = link.turn(|turn| self.step(turn, input, cx)) else {
             return Poll::Ready(());
         };
-        if due.is_some_and(|due| self.timer.has_come(due, is_new, cx)) {
-            return Poll::Ready(());
+        self.new_task |= is_new;
+        if let Some(due) = due {
+            let is_new = std::mem::take(&mut self.new_task);
+            if self.timer.has_come(due, is_new, cx) {
+                return Poll::Ready(());
+            }
         }
         *buffer = buffer.take().and_then(spare::put_aside);
         self.parked = true;
@@ -232,6 +247,8 @@ impl Core {
             return Step::Done;
         }
         self.reads = 0;
+        // Now there is nothing more to be answered in the same write; and some streams read with the other waker.
+        self.write(turn, cx);
         let due = match self.tick(turn, now(), cx) {
             Ok(due) => due,
             Err(end) => {
@@ -265,16 +282,18 @@ impl Core {
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Result<Option<Instant>, End> {
-        let mut due = turn.tick(now).map_err(End::TimedOut)?;
-        let mut replies = Replies::new();
-        let progress = turn.write.progress();
-        let read_due = self.read.tick(now, progress, &mut replies).map_err(End::TimedOut)?;
-        if !replies.is_empty() {
-            turn.reply(&mut replies); // a ping is due
+        loop {
+            let due = turn.tick(now).map_err(End::TimedOut)?;
+            let mut replies = Replies::new();
+            let progress = turn.write.progress();
+            let read_due = self.read.tick(now, progress, &mut replies).map_err(End::TimedOut)?;
+            if replies.is_empty() {
+                return Ok(earlier(due, read_due));
+            }
+            // A ping is due. What comes of writing it may move the deadlines.
+            turn.reply(&mut replies);
             self.write(turn, cx);
-            due = turn.tick(now).map_err(End::TimedOut)?;
         }
-        Ok(earlier(due, read_due))
     }
 
     /// Reads once, and notes the end of the stream. Whether there was anything.
