@@ -22,5 +22,6 @@ mod handshake;
 mod peer;
 mod runtimes;
 mod server;
+mod shown;
 mod slow;
 mod streams;
