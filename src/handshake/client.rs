@@ -156,6 +156,7 @@ impl Request {
         }
     }
 
+    #[cfg(feature = "http")]
     pub(super) fn target(&self) -> &str {
         &self.target
     }

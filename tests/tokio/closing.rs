@@ -195,7 +195,7 @@ struct Looking(
 impl Drop for Looking {
     fn drop(&mut self) {
         if let Some(sender) = self.1.get() {
-            sender.queued();
+            let _ = sender.queued();
         }
     }
 }
