@@ -43,6 +43,7 @@ mod head;
 mod http;
 mod request;
 mod response;
+mod unanswered;
 
 pub use acceptor::Acceptor;
 #[cfg(feature = "client")]
@@ -52,6 +53,7 @@ pub(crate) use exchange::Exchange;
 pub use head::Head;
 pub use request::{Incoming, Request};
 pub use response::{Response, ResponseError};
+pub(crate) use unanswered::Unanswered;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

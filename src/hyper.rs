@@ -230,9 +230,7 @@ impl Upgrade {
     {
         let (response, opening) = self.split(response)?;
         let Some(permit) = connections.permit() else {
-            let mut full = Response::refusal(503, "the server is full\n");
-            full.push("Retry-After", "10");
-            return Ok(full.into_http());
+            return Ok(Response::full().into_http());
         };
         task::spawn(permit, opening, handler);
         Ok(response.into_http())

@@ -36,7 +36,7 @@ pub struct Response {
     opens: bool,
     headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     body: Vec<u8>,
-    /// What the client offered and was not answered yet.
+    /// The client's offers that were not answered yet.
     subprotocols: Vec<String>,
 }
 
@@ -96,6 +96,13 @@ impl Response {
             headers.push(("Upgrade".into(), "websocket".into()));
         }
         Self { status, opens: false, headers, body: reason.into(), subprotocols: Vec::new() }
+    }
+
+    /// There is no room for the client now.
+    pub(crate) fn full() -> Self {
+        let mut response = Self::refusal(503, "the server is full\n");
+        response.push("Retry-After", "10");
+        response
     }
 
     pub(crate) fn push(&mut self, name: &'static str, value: &'static str) {

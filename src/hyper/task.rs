@@ -5,12 +5,11 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use super::{Opening, Stream};
-use crate::error::{Error, HandlerResult, TimedOut};
+use crate::error::{Error, HandlerResult};
 use crate::log;
-use crate::tokio::{Finish, Halves, Permit, Receiver, Sender, Task, poll_unwinding};
+use crate::tokio::{Finish, Permit, Receiver, Sender, Task, poll_unwinding};
 
 pub(super) fn spawn<F>(
     permit: Permit<Stream>,
@@ -23,7 +22,7 @@ pub(super) fn spawn<F>(
         let mut peer = Peer(None);
         let opened = {
             let mut opening = pin!(async {
-                let (sender, receiver) = open(&permit, opening).await?;
+                let (sender, receiver) = permit.unless_abandoned(opening).await?;
                 peer.0 = receiver.with_stream(|stream| stream.tcp()?.peer_addr().ok()).flatten();
                 permit.on_open()(&sender);
                 Ok::<_, Error>(handler(sender, receiver))
@@ -31,25 +30,9 @@ pub(super) fn spawn<F>(
             poll_fn(|cx| poll_unwinding(opening.as_mut(), cx)).await
         };
         let on_error = Arc::new(|peer: &Peer, error: &Error| log::connection_error(peer, error));
-        let finish = Finish { permit, peer, on_error };
-        match opened {
-            Some(Ok(handling)) => return Some((Box::pin(handling), Box::new(finish))),
-            Some(Err(error)) => finish.run(Some(Err(error.into()))).await,
-            None => finish.run(None).await,
-        }
-        None
+        Finish { permit, peer, on_error }.after(opened).await
     };
     ::tokio::spawn(Task::Opens(Box::pin(opening)));
-}
-
-/// Waits until hyper hands the connection over, unless a stop gives it up.
-async fn open(permit: &Permit<Stream>, opening: Opening) -> Result<Halves<Stream>, Error> {
-    let (mut opening, mut abandoned) = (opening, pin!(permit.abandoned()));
-    poll_fn(|cx| match abandoned.as_mut().poll(cx) {
-        Poll::Ready(()) => Poll::Ready(Err(TimedOut::Handshake.into())),
-        Poll::Pending => pin!(&mut opening).poll(cx),
-    })
-    .await
 }
 
 /// The client, in a log: its address, if it is known.

@@ -3,7 +3,6 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,9 @@ use crate::buffer::Buffer;
 use crate::config::{Config, Role};
 use crate::connection::Connection;
 use crate::error::{Error, TimedOut};
-use crate::handshake::{self, Acceptor, Head, Request, Response, ResponseError};
+use crate::handshake::{
+    self, Acceptor, Exchange, Head, Request, Response, ResponseError, Unanswered,
+};
 
 pub(super) type Opened<S> = Box<dyn FnOnce(&Sender<S>, &mut Receiver<S>) + Send>;
 
@@ -123,7 +124,7 @@ impl<S: Transport> Incoming<S> {
             let error = match acceptor.next(&mut input) {
                 Ok(Some(handshake::Incoming::Upgrade(request))) => {
                     let config = config.clone();
-                    let exchange = Unanswered(Some((stream, acceptor)));
+                    let exchange = Unanswered::new(stream, acceptor, last_word);
                     return Ok(Self::Upgrade(Upgrade {
                         exchange,
                         input,
@@ -133,7 +134,7 @@ impl<S: Transport> Incoming<S> {
                     }));
                 }
                 Ok(Some(handshake::Incoming::Http(head))) => {
-                    let exchange = Unanswered(Some((stream, acceptor)));
+                    let exchange = Unanswered::new(stream, acceptor, last_word);
                     return Ok(Self::Http(HttpRequest { exchange, input, head }));
                 }
                 Ok(None) => match step(&stream, acceptor.exchange(), &mut input, often) {
@@ -166,58 +167,6 @@ impl<S: Transport> fmt::Debug for Incoming<S> {
         match self {
             Self::Upgrade(upgrade) => f.debug_tuple("Upgrade").field(upgrade).finish(),
             Self::Http(http) => f.debug_tuple("Http").field(http).finish(),
-        }
-    }
-}
-
-/// A client that waits for its answer. If it is dropped without one, the answer is a 500.
-struct Unanswered<S: Transport>(Option<(S, Acceptor)>);
-
-impl<S: Transport> Unanswered<S> {
-    fn stream(&self) -> &S {
-        match &self.0 {
-            Some((stream, _)) => stream,
-            None => unreachable!("whoever takes it takes all of this"),
-        }
-    }
-
-    fn take(mut self) -> (S, Acceptor) {
-        match self.0.take() {
-            Some(taken) => taken,
-            None => unreachable!("whoever takes it takes all of this"),
-        }
-    }
-
-    /// What opens the connection; its bytes are not written here.
-    fn accept(mut self, response: Response) -> Result<(S, Connection), ResponseError> {
-        let connection = match &mut self.0 {
-            Some((_, acceptor)) => acceptor.accept(response)?,
-            None => return Err(ResponseError::Answered),
-        };
-        Ok((self.take().0, connection))
-    }
-
-    /// Writes an answer that opens nothing, and closes the socket.
-    fn respond(mut self, response: Response) -> Result<(), ResponseError> {
-        if let Some((_, acceptor)) = &mut self.0 {
-            acceptor.respond(response)?;
-        }
-        let (stream, mut acceptor) = self.take();
-        linger(&stream, acceptor.exchange());
-        Ok(())
-    }
-}
-
-impl<S: Transport> Drop for Unanswered<S> {
-    fn drop(&mut self) {
-        let Some((stream, mut acceptor)) = self.0.take() else {
-            return;
-        };
-        let response = Response::refusal(500, "the server has no answer\n");
-        if acceptor.respond(response).is_ok() {
-            // The handler may be panicking: a transport that does so, too, must not end the process.
-            let answer = || linger(&stream, acceptor.exchange());
-            let _ = catch_unwind(AssertUnwindSafe(answer));
         }
     }
 }
@@ -293,7 +242,9 @@ impl<S: Transport> Upgrade<S> {
     ///
     /// [`ResponseError::WrongKind`] if the response is an acceptance: the client gets a 500.
     pub fn reject(self, response: Response) -> Result<(), ResponseError> {
-        self.exchange.respond(response)
+        let (stream, mut acceptor) = self.exchange.respond(response)?;
+        linger(&stream, acceptor.exchange());
+        Ok(())
     }
 
     /// The socket, such as for the peer's address.
@@ -359,7 +310,9 @@ impl<S: Transport> HttpRequest<S> {
     ///
     /// [`ResponseError::WrongKind`] if it is an acceptance: the client gets a 500.
     pub fn respond(self, response: Response) -> Result<(), ResponseError> {
-        self.exchange.respond(response)
+        let (stream, mut acceptor) = self.exchange.respond(response)?;
+        linger(&stream, acceptor.exchange());
+        Ok(())
     }
 
     /// Answers that only WebSockets are served here: 426, or 405 or 505 where that is the reason. Closes
@@ -381,6 +334,11 @@ impl<S: Transport> fmt::Debug for HttpRequest<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpRequest").field("head", &self.head).finish_non_exhaustive()
     }
+}
+
+/// Of a request that was dropped.
+fn last_word<S: Transport>(stream: S, exchange: &mut Exchange) {
+    linger(&stream, exchange);
 }
 
 /// Refuses a client whose request was not read.

@@ -232,9 +232,7 @@ impl<L: Listener> Server<L> {
         let told = self.connections.refusal_permit().map(|permit| {
             let config = self.config.clone();
             thread::Builder::new().spawn(move || {
-                let mut response = Response::refusal(503, "the server is full\n");
-                response.push("Retry-After", "10");
-                refuse(&stream, response, &config);
+                refuse(&stream, Response::full(), &config);
                 drop(permit);
             })
         });

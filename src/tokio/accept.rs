@@ -4,7 +4,6 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::connections::OnOpen;
@@ -18,7 +17,7 @@ use crate::buffer::Buffer;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::error::Error;
-use crate::handshake::{self, Acceptor, Head, Request, Response, ResponseError};
+use crate::handshake::{self, Acceptor, Head, Request, Response, ResponseError, Unanswered};
 
 /// The two halves of a connection.
 pub(crate) type Halves<S> = (Sender<S>, Receiver<S>);
@@ -122,12 +121,12 @@ impl<S: Transport> Incoming<S> {
         loop {
             let error = match acceptor.next(&mut input) {
                 Ok(Some(handshake::Incoming::Upgrade(request))) => {
-                    let exchange = Unanswered(Some((stream, acceptor)));
+                    let exchange = Unanswered::new(stream, acceptor, write_at_once);
                     let accepted = Accepted { exchange, input, request, config, on_open: None };
                     return Ok(Self::Upgrade(Upgrade(Box::new(accepted))));
                 }
                 Ok(Some(handshake::Incoming::Http(head))) => {
-                    let exchange = Unanswered(Some((stream, acceptor)));
+                    let exchange = Unanswered::new(stream, acceptor, write_at_once);
                     return Ok(Self::Http(HttpRequest(Box::new(Plain { exchange, input, head }))));
                 }
                 Ok(None) => {
@@ -162,57 +161,6 @@ impl<S: Transport> fmt::Debug for Incoming<S> {
         match self {
             Self::Upgrade(upgrade) => f.debug_tuple("Upgrade").field(upgrade).finish(),
             Self::Http(http) => f.debug_tuple("Http").field(http).finish(),
-        }
-    }
-}
-
-/// A client that waits for its answer. If it is dropped without one, the answer is a 500, as far as it can be
-/// written at once.
-struct Unanswered<S: Transport>(Option<(S, Acceptor)>);
-
-impl<S: Transport> Unanswered<S> {
-    fn stream(&self) -> &S {
-        match &self.0 {
-            Some((stream, _)) => stream,
-            None => unreachable!("whoever takes it takes all of this"),
-        }
-    }
-
-    fn take(&mut self) -> (S, Acceptor) {
-        match self.0.take() {
-            Some(taken) => taken,
-            None => unreachable!("whoever takes it takes all of this"),
-        }
-    }
-
-    fn accept(&mut self, response: Response) -> Result<(S, Connection), ResponseError> {
-        let Some((_, acceptor)) = &mut self.0 else {
-            return Err(ResponseError::Answered);
-        };
-        let connection = acceptor.accept(response)?;
-        Ok((self.take().0, connection))
-    }
-
-    /// Writes an answer that opens nothing, and closes the socket.
-    async fn respond(&mut self, response: Response) -> Result<(), ResponseError> {
-        if let Some((_, acceptor)) = &mut self.0 {
-            acceptor.respond(response)?;
-        }
-        let (stream, mut acceptor) = self.take();
-        linger(stream, acceptor.exchange()).await;
-        Ok(())
-    }
-}
-
-impl<S: Transport> Drop for Unanswered<S> {
-    fn drop(&mut self) {
-        let Some((stream, mut acceptor)) = self.0.take() else {
-            return;
-        };
-        if acceptor.respond(Response::refusal(500, "the server has no answer\n")).is_ok() {
-            // The handler may be panicking: a stream that does so, too, must not end the process.
-            let answer = || write_at_once(stream, acceptor.exchange());
-            let _ = catch_unwind(AssertUnwindSafe(answer));
         }
     }
 }
@@ -286,9 +234,9 @@ impl<S: Transport> Upgrade<S> {
     }
 
     /// Opens the connection; the acceptance is the first that it has to write.
-    fn open(mut self, response: Response) -> Result<Halves<S>, Error> {
-        let (stream, connection) = self.0.exchange.accept(response)?;
-        let Accepted { input, request, config, on_open, .. } = *self.0;
+    fn open(self, response: Response) -> Result<Halves<S>, Error> {
+        let Accepted { exchange, input, request, config, on_open } = *self.0;
+        let (stream, connection) = exchange.accept(response)?;
         let (sender, receiver) = open_as(stream, connection, input, Some(request), &config);
         if let Some(on_open) = on_open {
             on_open(&sender);
@@ -305,8 +253,8 @@ impl<S: Transport> Upgrade<S> {
     /// # Errors
     ///
     /// [`ResponseError::WrongKind`] if the response is an acceptance: the client gets a 500.
-    pub async fn reject(mut self, response: Response) -> Result<(), ResponseError> {
-        self.0.exchange.respond(response).await
+    pub async fn reject(self, response: Response) -> Result<(), ResponseError> {
+        respond(self.0.exchange, response).await
     }
 
     /// The stream, such as for the peer's address.
@@ -344,7 +292,7 @@ impl<S: Transport> HttpRequest<S> {
 
     /// The stream; the head; and what was read beyond it, to answer as you like.
     pub fn into_parts(self) -> (S, Head, Buffer) {
-        let Plain { mut exchange, input, head } = *self.0;
+        let Plain { exchange, input, head } = *self.0;
         (exchange.take().0, head, input)
     }
 
@@ -367,8 +315,8 @@ impl<S: Transport> HttpRequest<S> {
     /// # Errors
     ///
     /// [`ResponseError::WrongKind`] if it is an acceptance: the client gets a 500.
-    pub async fn respond(mut self, response: Response) -> Result<(), ResponseError> {
-        self.0.exchange.respond(response).await
+    pub async fn respond(self, response: Response) -> Result<(), ResponseError> {
+        respond(self.0.exchange, response).await
     }
 
     /// Answers that only WebSockets are served here: 426, or 405 or 505 where that is the reason. Closes
@@ -377,7 +325,7 @@ impl<S: Transport> HttpRequest<S> {
         self.refuse().await;
     }
 
-    async fn refuse(mut self) -> Error {
+    async fn refuse(self) -> Error {
         let (stream, mut acceptor) = self.0.exchange.take();
         let refused = acceptor.reject();
         linger(stream, acceptor.exchange()).await;
@@ -390,6 +338,16 @@ impl<S: Transport> fmt::Debug for HttpRequest<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpRequest").field("head", &self.0.head).finish_non_exhaustive()
     }
+}
+
+/// Writes an answer that opens nothing, and closes the socket.
+async fn respond<S: Transport>(
+    exchange: Unanswered<S>,
+    response: Response,
+) -> Result<(), ResponseError> {
+    let (stream, mut acceptor) = exchange.respond(response)?;
+    linger(stream, acceptor.exchange()).await;
+    Ok(())
 }
 
 /// Refuses a client whose request was not read.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use ::tokio::sync::Notify;
@@ -329,8 +330,21 @@ impl<S: Transport> Permit<S> {
         }
     }
 
+    /// The outcome of an opening handshake, unless a stop gives it up.
+    pub(crate) async fn unless_abandoned<T>(
+        &self,
+        opening: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let (mut opening, mut abandoned) = (pin!(opening), pin!(self.abandoned()));
+        poll_fn(|cx| match abandoned.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(TimedOut::Handshake.into())),
+            Poll::Pending => opening.as_mut().poll(cx),
+        })
+        .await
+    }
+
     /// Waits until a stop has given up those that are left.
-    pub(crate) async fn abandoned(&self) {
+    async fn abandoned(&self) {
         loop {
             let changed = self.shared.stops.notified();
             if self.shared.table().is_abandoned() {

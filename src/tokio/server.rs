@@ -21,7 +21,7 @@ use super::receiver::Receiver;
 use super::sender::Sender;
 use super::transport::Transport;
 use crate::config::Config;
-use crate::error::{Error, HandlerResult, TimedOut};
+use crate::error::{Error, HandlerResult};
 use crate::handshake::Response;
 use crate::log;
 
@@ -211,13 +211,7 @@ impl<L: Listener> Server<L> {
                     });
                     poll_fn(|cx| poll_unwinding(opening.as_mut(), cx)).await
                 };
-                let finish = Finish { permit, peer, on_error };
-                match opened {
-                    Some(Ok(handling)) => return Some((Box::pin(handling), Box::new(finish))),
-                    Some(Err(error)) => finish.run(Some(Err(error.into()))).await,
-                    None => finish.run(None).await,
-                }
-                None
+                Finish { permit, peer, on_error }.after(opened).await
             };
             ::tokio::spawn(Task::Opens(Box::pin(opening)));
         }
@@ -256,9 +250,7 @@ impl<L: Listener> Server<L> {
         if let Some(permit) = self.connections.refusal_permit() {
             let config = Arc::clone(&self.config);
             ::tokio::spawn(async move {
-                let mut response = Response::refusal(503, "the server is full\n");
-                response.push("Retry-After", "10");
-                refuse(stream, response, &config).await;
+                refuse(stream, Response::full(), &config).await;
                 drop(permit);
             });
         }
@@ -272,13 +264,8 @@ async fn read<S: Transport + Send>(
     stream: S,
     config: Arc<Config>,
 ) -> Result<Incoming<S>, Error> {
-    let mut reading = pin!(Incoming::read_with(stream, Config::clone(&config)));
-    let mut abandoned = pin!(permit.abandoned());
-    let mut incoming = poll_fn(|cx| match abandoned.as_mut().poll(cx) {
-        Poll::Ready(()) => Poll::Ready(Err(TimedOut::Handshake.into())),
-        Poll::Pending => reading.as_mut().poll(cx),
-    })
-    .await?;
+    let reading = Incoming::read_with(stream, Config::clone(&config));
+    let mut incoming = permit.unless_abandoned(reading).await?;
     if let Incoming::Upgrade(upgrade) = &mut incoming {
         upgrade.set_on_open(permit.on_open());
     }

@@ -33,7 +33,20 @@ pub(crate) struct Finish<S: Transport, A> {
 }
 
 impl<S: Transport, A> Finish<S, A> {
-    pub(crate) async fn run(self, result: Option<HandlerResult>) {
+    /// After the opening handshake, with what that came to: the handler at work, or the end.
+    pub(crate) async fn after<F>(
+        self,
+        opened: Option<Result<F, Error>>,
+    ) -> Option<Opened<F, S, A>> {
+        match opened {
+            Some(Ok(handling)) => return Some((Box::pin(handling), Box::new(self))),
+            Some(Err(error)) => self.run(Some(Err(error.into()))).await,
+            None => self.run(None).await,
+        }
+        None
+    }
+
+    async fn run(self, result: Option<HandlerResult>) {
         if let Err(error) = self.permit.finish(result).await {
             report(&*self.on_error, &self.peer, &error);
         }
