@@ -94,7 +94,7 @@ fn listen(
             continue;
         };
         let is_member = lock(room).hear(id, text);
-        // Who is out is not held up on the way to the Close frame that ends it.
+        // A client that is out is not held up on the way to the Close frame that ends it.
         if is_member {
             thread::sleep(PAUSE);
         }

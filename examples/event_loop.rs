@@ -55,7 +55,7 @@ struct EventLoop {
     server: Server,
 }
 
-/// What all connections share.
+/// The common property of all connections.
 struct Server {
     config: Config,
     input: Buffer,
@@ -96,7 +96,7 @@ enum Stage {
     Open(Connection),
 }
 
-/// What is to become of a client after its turn.
+/// The state of a client after its turn.
 #[derive(Clone, Copy, PartialEq)]
 enum Turn {
     /// It waits for its socket.
@@ -351,7 +351,7 @@ impl Client {
     /// Writes what is pending, ends our side when all is said, and looks at the deadlines: what every turn
     /// ends with.
     fn settle(&mut self, server: &Server) -> io::Result<Turn> {
-        // What is due may be a ping or a response: it is written at once. An error is the end of it,
+        // A ping or a response may be due: it is written at once. An error is the end of it,
         // and there may be something to write all the same.
         self.due = server.second(self.stage.tick(server.now));
         self.write()?;

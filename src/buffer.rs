@@ -120,7 +120,7 @@ impl Buffer {
     ///
     /// # Errors
     ///
-    /// What the reader says, but for `Interrupted`, after which it is asked again;
+    /// Those of the reader, but for `Interrupted`, after which it is asked again;
     /// `InvalidData` if it claims to have read more than there was room for; `OutOfMemory` if there
     /// is no room to be had. Nothing that was read before is lost.
     pub fn read_from(&mut self, reader: &mut impl Read) -> io::Result<usize> {
@@ -165,7 +165,7 @@ impl Buffer {
         self.expect.arrived(bytes.len());
     }
 
-    /// What arrived and was not yet decoded.
+    /// The bytes that have arrived and were not yet decoded.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         self.get(self.unread..self.filled)

@@ -73,7 +73,7 @@ struct Header {
     len: usize,
 }
 
-/// What was found, and where in the buffer its payload lies, unmasked.
+/// A whole frame or message, and where in the buffer its payload lies, unmasked.
 #[derive(Debug)]
 pub(crate) struct Found {
     kind: Opcode,
@@ -316,7 +316,7 @@ impl Decoder {
         frame.key = mask::skip(frame.key, arrived);
         let whole = frame.remaining == 0;
         self.frame = (!whole).then_some(frame);
-        // What is complete is checked as a whole when it is handed out.
+        // A complete message is checked as a whole when it is handed out.
         if self.message == Some(Opcode::Text) && !(whole && frame.fin) {
             let unchecked = input.message().get(self.text..).unwrap_or_default();
             self.text += utf8::prefix(unchecked).ok_or(ProtocolError::InvalidText)?;

@@ -31,7 +31,7 @@ impl From<Failure> for Error {
     }
 }
 
-/// What the receiving half says at the end.
+/// The end, as the receiving half says it.
 #[derive(Clone, Debug)]
 pub(crate) enum End {
     Closed,

@@ -7,7 +7,7 @@
 use crate::error::ProtocolError;
 use crate::mask;
 
-/// What a frame is (§11.8).
+/// The kind of a frame (§11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Opcode {
@@ -55,7 +55,7 @@ pub struct Header {
     /// The first reserved bit: of a message's first frame, that the message is compressed, if
     /// permessage-deflate was agreed on (RFC 7692 §6). A [`Connection`](crate::Connection) refuses it.
     pub rsv1: bool,
-    /// What the frame is.
+    /// The kind of the frame.
     pub opcode: Opcode,
     /// The masking key, which all frames of a client have and none of a server (§5.3).
     pub mask: Option<[u8; 4]>,

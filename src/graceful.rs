@@ -24,7 +24,7 @@ pub(crate) struct Table<T> {
     cut_off: usize,
 }
 
-/// What becomes of a connection that has opened.
+/// The fate of a connection that has opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opened {
     Stays,

@@ -117,7 +117,7 @@ impl Timers {
         })
     }
 
-    /// What a tick would fail with.
+    /// The error that a tick would fail with.
     pub(crate) fn overdue(&self, now: Instant, stage: Stage) -> Option<TimedOut> {
         let (since, timeout, timed_out) = match (stage, self.clock, self.since, self.keepalive) {
             (Stage::Closing(Some(since)), ..) => (since, self.close_timeout, TimedOut::Close),

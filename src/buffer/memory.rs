@@ -2,13 +2,13 @@
 
 use super::Buffer;
 
-/// What the first read may bring, and what an idle buffer shrinks back to.
+/// The size of the first read, and of a buffer that has shrunk in silence.
 pub(super) const SMALL_READ: usize = 4 * 1024;
-/// What one read may bring once reads come back full.
+/// The size of a read once reads come back full.
 pub(super) const LARGE_READ: usize = 64 * 1024;
 /// From what length on frames are read one at a time.
 pub(super) const LONG_FRAME: usize = 16 * 1024;
-/// What is read past the end of a long frame, so that it shows whether there is more: one byte, too
+/// The bytes read past the end of a long frame, so that it shows whether there is more: one byte, too
 /// little to begin with the next.
 const MORE: usize = 1;
 
@@ -32,7 +32,7 @@ impl Buffer {
         if self.is_empty() {
             self.rewind();
         } else if self.unread == self.filled {
-            // What comes next lands right behind the message, and need not be moved.
+            // The next bytes land right behind the message, and need not be moved.
             self.unread = self.message_end;
             self.filled = self.message_end;
         }
@@ -43,7 +43,7 @@ impl Buffer {
             (wanted, _) => self.step.min(wanted.saturating_add(MORE)),
         };
         let room = self.bytes.len() - self.filled;
-        // What has to move anyway moves while it is small.
+        // Bytes that have to move anyway move while they are few.
         let live_then = self.live().saturating_add(self.expect.wanted);
         let must_move = self.expect.wanted > room && live_then <= self.bytes.len();
         if room >= needed && !must_move {

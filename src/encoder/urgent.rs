@@ -59,7 +59,7 @@ impl Encoder {
         self.urgent.is_none() && self.queue.len() - self.sent <= SHORT_QUEUE
     }
 
-    /// What this will add to the bytes that wait.
+    /// The bytes that this will add to those that wait.
     pub(super) fn waiting(&self, urgent: &Urgent) -> usize {
         let frame = |payload: usize| 2 + payload + if self.masks() { 4 } else { 0 };
         let pong = urgent.pong.as_ref().map_or(0, |payload| frame(payload.len()));

@@ -228,7 +228,7 @@ impl fmt::Debug for Request {
     }
 }
 
-/// What the server agreed to.
+/// The terms that the server agreed to.
 #[derive(Clone, Debug)]
 pub struct Response {
     head: Head,

@@ -29,7 +29,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// What another parser has found.
+    /// A head that another parser has found.
     pub(super) fn new<'h>(
         method: &str,
         target: &str,
@@ -131,7 +131,7 @@ impl Head {
         }
     }
 
-    /// What follows the `?` of the target, not percent-decoded.
+    /// The part behind the `?` of the target, not percent-decoded.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.resource().split_once('?').map(|(_, query)| query)

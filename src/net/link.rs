@@ -33,7 +33,7 @@ pub(super) struct Link<S> {
     outbox: Outbox<WriteHalf, Posted>,
     /// Why nothing can be sent or received any more.
     failure: Mutex<Option<Failure>>,
-    /// What is told of the writer to those who do not hold it: how many bytes wait, whether the socket takes no
+    /// The writer's progress, for those who do not hold it: how many bytes wait, whether the socket takes no
     /// more, and how far the output has come.
     queued: AtomicUsize,
     blocked: AtomicBool,
@@ -254,7 +254,7 @@ impl<S: Transport> Link<S> {
             posted.messages.write_failed();
         });
         self.shut_down();
-        // What is queued will not be written. If another thread writes, that one fails.
+        // The queue will not be written. If another thread writes, that one fails.
         self.outbox.try_with(&|_| true, |half| {
             half.write_failed();
             self.note(half);

@@ -157,7 +157,7 @@ impl<P: Posts, W: Writer<P>> Outbox<W, P> {
         }
     }
 
-    /// Whoever waits for the writer goes first: a mutex makes no such promise.
+    /// Lets threads that wait for the writer go first: a mutex makes no such promise.
     fn step_aside(&self) {
         while self.next.load(SeqCst) > 0 {
             #[cfg(not(all(test, sansocket_loom)))]
@@ -172,7 +172,7 @@ impl<P: Posts, W: Writer<P>> Outbox<W, P> {
         self.waiter.store(NONE, SeqCst);
     }
 
-    /// What waits in the box.
+    /// The kind of posts in the box.
     pub(super) fn kind(&self) -> Kind {
         self.posts().kind()
     }
@@ -213,7 +213,7 @@ fn poison<P, W: Writer<P>>(mut writer: MutexGuard<'_, W>) -> MutexGuard<'_, W> {
     writer
 }
 
-/// Who sees to posts that come while the writer is held.
+/// Posts that come while the writer is held, and the thread that sees to them.
 #[cfg(all(test, not(sansocket_loom)))]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {

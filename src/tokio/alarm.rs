@@ -4,7 +4,7 @@
 //! alarm, which wakes all of them; who comes first gets the room. There is no queue of those who wait, in
 //! which one that is not polled any more would hold up all others.
 //!
-//! Who waits has to be on the list *before* the socket is asked: the driver rings without any lock of ours, and
+//! A waker has to be on the list *before* the socket is asked: the driver rings without any lock of ours, and
 //! a bell that rings for an empty list wakes nobody. The tests explore that with `loom`.
 
 #[cfg(all(test, sansocket_loom))]

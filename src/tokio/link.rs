@@ -1,6 +1,6 @@
 //! The two halves of a connection over one stream: a lock that is held for one poll at a time, and who is woken.
 //!
-//! Whoever has something to send queues it, whole, and tries once to write. What the stream does not take is the
+//! A send queues its message, whole, and tries once to write. The rest, which the stream does not take, is the
 //! connection's: the receiver, which is woken for it, waits for room and watches the deadline, and so does
 //! everybody else who waits for room.
 
@@ -58,7 +58,7 @@ pub(super) struct Turn<'s, S: Transport> {
     after: After<S>,
 }
 
-/// What is done when it is not locked any more, since it may run anybody's code.
+/// Things to do when it is not locked any more, since they may run anybody's code.
 struct After<S: Transport> {
     receiver: Option<Waker>,
     alarm: Option<Arc<Alarm>>,
@@ -187,7 +187,7 @@ impl<S: Transport> Turn<'_, S> {
         written.map_err(Failure::from)
     }
 
-    /// What the receiver has to say is queued; it is written before that waits.
+    /// Queues the receiver's replies; they are written before it waits.
     pub(super) fn reply(&mut self, replies: &mut Replies) {
         if !replies.is_empty() {
             self.write.reply(replies);

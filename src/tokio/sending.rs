@@ -74,7 +74,7 @@ impl<S: Transport> Write for AtOnce<'_, S> {
     }
 }
 
-/// What a future keeps that waits for the peer to read.
+/// The state of a future that waits for the peer to read.
 pub(super) struct Waiting<L: Deref<Target = Link<S>>, S: Transport> {
     link: L,
     ticket: Option<Ticket>,

@@ -10,7 +10,7 @@ use crate::peer::{Peer, config, poll_once};
 
 // TA-03: nothing fed is forgotten
 #[tokio::test(start_paused = true)]
-async fn what_another_task_feeds_is_written_while_the_receiver_waits() {
+async fn messages_of_another_task_are_written_while_the_receiver_waits() {
     let peer = Peer::new();
     let (sender, mut receiver) = peer.open(config(|config| config));
     tokio::spawn(async move { receiver.drain().await });
@@ -56,7 +56,7 @@ async fn a_close_wakes_the_receiver() {
 
 // TA-03: what the peer does not take at once is the connection's
 #[tokio::test(start_paused = true)]
-async fn what_is_left_of_a_send_is_written_by_the_receiver() {
+async fn the_rest_of_a_send_is_written_by_the_receiver() {
     let peer = Peer::new();
     let (sender, mut receiver) = peer.open(config(|config| config));
     tokio::spawn(async move { receiver.drain().await });

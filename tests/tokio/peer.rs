@@ -32,7 +32,7 @@ struct State {
     /// Every other call is not ready, and wakes at once.
     hesitates: bool,
     hesitated: [bool; 2],
-    /// What was written is passed on by a flush only, of which so many are not ready.
+    /// Written bytes are passed on by a flush only, of which so many are not ready.
     flushes: Option<usize>,
     shut: bool,
     closed: bool,
@@ -109,7 +109,7 @@ impl Peer {
         wake(&mut state.writer);
     }
 
-    /// What was written is passed on by the flush after so many that are not.
+    /// Written bytes are passed on by the flush after so many that are not ready.
     pub(crate) fn buffers(&self, flushes: usize) {
         let mut state = self.state();
         state.flushes = Some(flushes);

@@ -19,7 +19,7 @@ const REQUEST: &[u8] = b"GET /secret HTTP/1.1\r\nHost: example.com\r\nUpgrade: w
 
 // RE-08: nothing that is shown for logs tells a header, a payload or a key
 #[tokio::test(start_paused = true)]
-async fn what_is_shown_tells_no_secrets() {
+async fn debug_output_tells_no_secrets() {
     let peer = Peer::new();
     peer.send(REQUEST);
     let incoming = Incoming::read(peer.stream(), Config::default()).await.unwrap();

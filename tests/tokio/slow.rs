@@ -104,7 +104,7 @@ async fn a_failed_write_is_everybodys() {
 
 // IO-09: what had arrived before the write failed is received
 #[tokio::test(start_paused = true)]
-async fn what_had_arrived_is_received_after_a_failed_write() {
+async fn messages_that_had_arrived_are_received_after_a_failed_write() {
     let peer = Peer::new();
     let (sender, mut receiver) = peer.open(config(|config| config));
     peer.send(&crate::common::wire::client(0x81, b"last words"));

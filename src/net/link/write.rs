@@ -152,7 +152,7 @@ impl<S: Transport> Link<S> {
         let flushed = is_all.then(|| self.stream.flush());
         panics.armed = false;
         match flushed {
-            // What the transport holds it holds still.
+            // The transport still holds what it held.
             None => written.map(|written| match written {
                 Written::All => Turn::All,
                 Written::Blocked if goes_on => Turn::GoesOn,

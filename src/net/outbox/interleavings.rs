@@ -56,7 +56,7 @@ fn write_all(wire: &mut Wire) {
     wire.written.extend(queue);
 }
 
-/// What was left is left to the waiter.
+/// Leaves to the waiter what was left.
 fn settle<T>(outbox: &Shared, (result, left): (T, bool)) -> T {
     if left && outbox.leave() {
         let outbox = Arc::clone(outbox);

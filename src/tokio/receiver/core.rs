@@ -1,4 +1,4 @@
-//! What one poll of the receiver does, apart from the buffer that messages borrow.
+//! One poll of the receiver, apart from the buffer that messages borrow.
 
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -124,7 +124,7 @@ impl Core {
         Poll::Ready(())
     }
 
-    /// What is wanted of what has arrived. Nothing after the end.
+    /// The next wanted frame of those that have arrived. Nothing after the end.
     pub(super) fn find<S: Transport>(
         &mut self,
         link: &Link<S>,
@@ -235,12 +235,12 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Step {
         turn.unpark();
-        // What is still to be read will be answered in the same write.
+        // More is to be read, and will be answered in the same write.
         if !self.full || turn.write.is_congested() || self.end.is_some() {
             self.write(turn, cx);
         }
-        // What came in time, perhaps while the user was busy, lies in the socket: it is read before the deadlines
-        // are looked at, but not for ever.
+        // Input that came in time, perhaps while the user was busy, lies in the socket: it is read before the
+        // deadlines are looked at, but not for ever.
         let is_tired = self.reads == READS;
         if !is_tired && self.read_some(turn, input, cx) {
             self.reads += 1;
