@@ -104,8 +104,6 @@ impl<L: Deref<Target = Link<S>>, S: Transport> Waiting<L, S> {
                 if polled.is_ready() {
                     return Ok(polled);
                 }
-                // The receiver waits for room from now on, too, should nobody poll this any more.
-                turn.nudge();
                 match turn.tick(now()) {
                     Ok(due) => Err(due),
                     Err(timed_out) => Ok(Poll::Ready(Err(timed_out.into()))),

@@ -217,3 +217,21 @@ async fn a_send_that_was_ready_sends_nothing_again() {
     }
     assert_eq!(peer.output(), b"\x81\x04once");
 }
+
+// TA-05: room that the receiver makes is told to those who wait for it, also if it is not all
+#[tokio::test(start_paused = true)]
+async fn a_send_goes_on_when_the_receiver_has_written_a_part() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, mut receiver) = peer.open(config(|config| config.max_queue(400)));
+    tokio::spawn(async move { receiver.drain().await });
+    sender.send(&[1; 110]).await.unwrap();
+    let other = sender.clone();
+    let waiting = tokio::spawn(async move { other.send(&[2; 10]).await });
+    tokio::task::yield_now().await;
+    peer.take_more_quietly(50);
+    let start = tokio::time::Instant::now();
+    peer.send(&wire::client(wire::PONG, b"")); // wakes the receiver alone
+    waiting.await.unwrap().unwrap();
+    assert_eq!(start.elapsed().as_secs(), 0);
+}

@@ -109,6 +109,11 @@ impl Peer {
         wake(&mut state.writer);
     }
 
+    /// The same, while the driver has not yet told anybody.
+    pub(crate) fn take_more_quietly(&self, bytes: usize) {
+        self.state().room = bytes;
+    }
+
     /// Written bytes are passed on by the flush after so many that are not ready.
     pub(crate) fn buffers(&self, flushes: usize) {
         let mut state = self.state();
