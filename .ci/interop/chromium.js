@@ -1,13 +1,13 @@
-// A headless Chromium: a page of each echo server talks to it, a page from elsewhere is refused, and
-// the chat's page is used in three tabs, over a restart of its server.
+// A headless Chromium: a page of each echo server talks to it, also in HTTP/2, a page from elsewhere is refused,
+// and the chat's page is used in three tabs, over a restart of its server.
 // Run by .ci/interop/run chromium.
 const assert = require("node:assert");
 const { spawn } = require("node:child_process");
 const { chromium } = require("playwright-core");
-const { urls, webapi, until, ends, check, checkEchoServers } = require("./lib.js");
+const { LIMIT, servers, urls, webapi, report, until, ends, check, checkEchoServers } = require("./lib.js");
 
 // The page that comes from the same host and port as the socket.
-const pageOf = (url) => `http://${new URL(url).host}/`;
+const pageOf = (url) => new URL("/", url.replace("ws", "http")).href;
 
 async function main() {
   // An empty name of the profile's folder: a fresh one, removed at the end.
@@ -16,6 +16,7 @@ async function main() {
     chromiumSandbox: false, // it does not work for root
     args: ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync"],
+    ignoreHTTPSErrors: true, // hyper_echo signs its certificate itself
   });
   browser.setDefaultTimeout(15_000);
   try {
@@ -28,13 +29,45 @@ async function main() {
         await page.close();
       }
     });
-    for (const server of ["echo", "event_loop", "embed", "tokio_echo", "chat"]) {
+    for (const server of servers) {
       await check(`chromium ${server}: a page of another origin is refused`, () => otherOrigin(browser, urls[server]));
     }
+    await http2(browser, process.env.HYPER_ECHO_TLS_URL);
     await chat(browser);
   } finally {
     await browser.close();
   }
+}
+
+// All of it again in the HTTP/2 connection that brought the page (RFC 8441): there a handshake is answered by 200,
+// and by 101 in a connection of HTTP/1.1.
+async function http2(browser, url) {
+  const page = await browser.newPage();
+  const network = await page.context().newCDPSession(page);
+  await network.send("Network.enable");
+  const answers = [], protocols = [];
+  network.on("Network.webSocketHandshakeResponseReceived", ({ response }) => answers.push(response.status));
+  network.on("Network.responseReceived", ({ response }) => protocols.push(response.protocol));
+  await page.goto(pageOf(url));
+  const results = await page.evaluate(webapi, { url, closeUrl: null, limit: LIMIT });
+  for (const [name, error] of results) report(`chromium hyper_echo in HTTP/2: ${name}`, error);
+  await check("chromium hyper_echo in HTTP/2: no socket has a connection of its own", async () => {
+    assert.equal(protocols[0], "h2");
+    assert.ok(answers.length >= results.length, `${answers.length} handshakes`);
+    assert.deepEqual(new Set(answers), new Set([200]));
+  });
+  await check("chromium hyper_echo in HTTP/2: a page of another origin is refused", () => otherOrigin(browser, url));
+  await check("chromium hyper_echo in HTTP/2: a stop closes with 1001", async () => {
+    const code = page.evaluate((address) => new Promise((resolve) => {
+      const socket = new WebSocket(address);
+      socket.onopen = () => { document.title = "open"; };
+      socket.onclose = (close) => resolve(close.code);
+    }), url);
+    await until(async () => await page.title() === "open", () => "no socket was opened");
+    process.kill(process.env.HYPER_ECHO_TLS_PID, "SIGTERM");
+    assert.equal(await code, 1001);
+  });
+  await page.close();
 }
 
 // Opens a socket from a page which another server sent.

@@ -4,13 +4,9 @@ const webapi = require("./webapi.js");
 
 const LIMIT = 1024 * 1024; // bytes; the example servers' largest message
 
-const urls = {
-  echo: process.env.ECHO_URL,
-  event_loop: process.env.EVENT_LOOP_URL,
-  tokio_echo: process.env.TOKIO_ECHO_URL,
-  embed: process.env.EMBED_URL,
-  chat: process.env.CHAT_URL,
-};
+const echoes = process.env.ECHOES.split(" ");
+const servers = [...echoes, "chat"];
+const urls = Object.fromEntries(servers.map((name) => [name, process.env[`${name.toUpperCase()}_URL`]]));
 
 // `error` is null, or says what went wrong.
 function report(name, error) {
@@ -26,9 +22,9 @@ async function check(name, test) {
   }
 }
 
-// Runs webapi.js against the three echo servers; `run(options)` says where.
+// Runs webapi.js against the echo servers; `run(options)` says where.
 async function checkEchoServers(client, run = webapi) {
-  for (const server of ["echo", "event_loop", "embed", "tokio_echo"]) {
+  for (const server of echoes) {
     const closeUrl = server === "echo" ? new URL("/close?code=4001&reason=bye", urls.echo).href : null;
     try {
       for (const [name, error] of await run({ url: urls[server], closeUrl, limit: LIMIT })) {
@@ -62,4 +58,4 @@ async function ends(pid) {
   await until(gone, () => "the server runs on 10 seconds after it was asked to end", 10);
 }
 
-module.exports = { urls, webapi, until, ends, check, checkEchoServers };
+module.exports = { LIMIT, echoes, servers, urls, webapi, report, until, ends, check, checkEchoServers };

@@ -14,8 +14,7 @@ from lib import LIMIT, check, ends, expect
 
 ECHO = os.environ["ECHO_URL"]
 CHAT = os.environ["CHAT_URL"]
-SERVERS = {"echo": ECHO, "event_loop": os.environ["EVENT_LOOP_URL"], "embed": os.environ["EMBED_URL"],
-           "tokio_echo": os.environ["TOKIO_ECHO_URL"]}
+SERVERS = {name: os.environ[f"{name.upper()}_URL"] for name in os.environ["ECHOES"].split()}
 
 
 def open(url, **options):

@@ -3,7 +3,7 @@
 const assert = require("node:assert");
 const { once } = require("node:events");
 const WebSocket = require("ws");
-const { urls, ends, check, checkEchoServers } = require("./lib.js");
+const { echoes, servers, urls, ends, check, checkEchoServers } = require("./lib.js");
 
 globalThis.WebSocket = WebSocket;
 
@@ -30,7 +30,7 @@ function refusal(url, options) {
 
 async function main() {
   await checkEchoServers("ws");
-  for (const server of ["echo", "event_loop", "embed", "tokio_echo"]) {
+  for (const server of echoes) {
     await check(`ws ${server}: a ping is answered with its payload`, async () => {
       const socket = await open(urls[server]);
       for (const payload of ["", "are you there?", "x".repeat(125)]) {
@@ -52,7 +52,7 @@ async function main() {
       socket.terminate();
     });
   }
-  for (const server of ["echo", "event_loop", "embed", "tokio_echo", "chat"]) {
+  for (const server of servers) {
     await check(`ws ${server}: the host's own origin is let in`, async () => {
       const socket = await open(urls[server], { origin: `http://${new URL(urls[server]).host}` });
       socket.terminate();
