@@ -54,19 +54,27 @@ async fn run(args: &Args) -> shared::Result {
 }
 
 async fn echo(upgrade: Upgrade<TcpStream>) -> HandlerResult {
+    let (sender, mut receiver) = open(upgrade).await?;
+    while let Some(message) = receiver.recv().await? {
+        sender.feed(message).await?; // on the wire before `recv` waits
+    }
+    Ok(())
+}
+
+/// Apart from the rest, so that an idle connection keeps nothing of it.
+async fn open(
+    upgrade: Upgrade<TcpStream>,
+) -> HandlerResult<(Sender<TcpStream>, Receiver<TcpStream>)> {
     let close = wanted_close(upgrade.request().path(), upgrade.request().query());
     let mut response = upgrade.request().accept();
     if let Some(first) = upgrade.request().subprotocols().next() {
         response = response.subprotocol(first)?;
     }
-    let (sender, mut receiver) = upgrade.accept(response).await?;
+    let (sender, receiver) = upgrade.accept(response).await?;
     if let Some((code, reason)) = close {
         sender.close(code, &reason)?;
     }
-    while let Some(message) = receiver.recv().await? {
-        sender.feed(message).await?; // on the wire before `recv` waits
-    }
-    Ok(())
+    Ok((sender, receiver))
 }
 
 /// Those who hear each other.

@@ -109,7 +109,7 @@ impl Error {
 
 /// The result of a handler: any error will do. One that is an [`Error`](enum@Error) is reported as it is, others as
 /// [`Error::Handler`].
-pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+pub type HandlerResult<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// The peer broke the protocol, or a limit, and the connection has failed (RFC 6455 §7.1.7).
 ///

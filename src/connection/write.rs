@@ -352,7 +352,8 @@ impl WriteHalf {
         self.queue_rest(unsent);
     }
 
-    fn is_flushed(&self) -> bool {
+    /// Whether nothing waits to be written.
+    pub(crate) fn is_flushed(&self) -> bool {
         self.pending().is_empty() && !self.unsent && !self.unflushed
     }
 

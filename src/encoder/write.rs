@@ -32,8 +32,9 @@ impl<'m> Unsent<'m> {
         Self { header: HeaderBytes::NONE, payload: &[], done: 0 }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.done == self.header.as_ref().len() + self.payload.len()
     }
 
     fn header(&self) -> &[u8] {
@@ -147,11 +148,11 @@ impl Encoder {
 
     /// Queues what is left of a message.
     pub(crate) fn queue_rest(&mut self, unsent: &Unsent<'_>) {
-        let (header, payload) = (unsent.header(), unsent.payload());
-        let rest = header.len() + payload.len();
-        if rest == 0 {
+        if unsent.is_empty() {
             return;
         }
+        let (header, payload) = (unsent.header(), unsent.payload());
+        let rest = header.len() + payload.len();
         self.make_room(rest);
         if unsent.done > 0 {
             // The queue is empty, and what comes is no whole frame: the next begins behind it.

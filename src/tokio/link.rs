@@ -141,16 +141,25 @@ impl<S: Transport> Turn<'_, S> {
     /// # Errors
     ///
     /// The stream has failed, now or before. The receiver is told.
+    #[inline]
     pub(super) fn write(
         &mut self,
         unsent: &mut Unsent<'_>,
         waiter: Option<Waiter<'_>>,
     ) -> Result<Written, Failure> {
-        let State { stream, write, alarm, failure, .. } = &mut *self.state;
-        let is_done = unsent.is_empty() && write.progress().flushed;
-        if is_done && !write.has_failed() {
+        let is_done = unsent.is_empty() && self.write.is_flushed();
+        if is_done && !self.write.has_failed() {
             return Ok(Written::All);
         }
+        self.write_rest(unsent, waiter)
+    }
+
+    fn write_rest(
+        &mut self,
+        unsent: &mut Unsent<'_>,
+        waiter: Option<Waiter<'_>>,
+    ) -> Result<Written, Failure> {
+        let State { stream, write, alarm, failure, .. } = &mut *self.state;
         let Some(stream) = stream.as_mut().filter(|_| !write.has_failed()) else {
             return Err(failure.clone().unwrap_or(Failure::Aborted));
         };

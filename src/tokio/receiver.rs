@@ -15,7 +15,7 @@ use super::link::Link;
 use super::transport::Transport;
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
-use crate::connection::{ReadHalf, Ready};
+use crate::connection::ReadHalf;
 use crate::error::Error;
 use crate::handshake::Request;
 use crate::message::{Close, Event, Message};
@@ -119,7 +119,7 @@ impl<S: Transport> Receiver<S> {
         };
         let Inner { link, core, buffer } = &mut **inner;
         let input = core.input(buffer);
-        let found = core.find(link, input, &Ready::is_message);
+        let found = core.find(link, input, false);
         match core.event(link, found, buffer)? {
             Some(Event::Message(message)) => Ok(Some(message)),
             _ => Ok(None),
@@ -220,8 +220,7 @@ impl<'r, S: Transport> Future for Next<'r, S> {
             return Poll::Ready(Ok(None));
         };
         if let Some(input) = buffer {
-            let wanted = |ready: &Ready| *events || ready.is_message();
-            let ready = ready!(core.poll_next(link, input, &wanted, cx))?;
+            let ready = ready!(core.poll_next(link, input, *events, cx))?;
             match buffer.take() {
                 // Text that is none: that error comes when the peer has had time to read of it.
                 Some(input) => match core.event(link, ready, input) {

@@ -78,14 +78,17 @@ impl Core {
         &mut self,
         link: &Link<S>,
         buffer: &mut Option<Box<Buffer>>,
-        wanted: &impl Fn(&Ready) -> bool,
+        events: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Ready>, Error>> {
         loop {
             ready!(self.poll_proceed(cx));
-            let input = self.input(buffer);
-            if let Some(ready) = self.find(link, input, wanted) {
-                return Poll::Ready(Ok(Some(ready)));
+            // Put aside with nothing in it, it holds nothing to be found.
+            if !self.parked || buffer.is_some() {
+                let input = self.input(buffer);
+                if let Some(ready) = self.find(link, input, events) {
+                    return Poll::Ready(Ok(Some(ready)));
+                }
             }
             if self.end.is_some() {
                 return self.poll_end(link, buffer, cx).map_ok(|()| None);
@@ -124,26 +127,28 @@ impl Core {
         Poll::Ready(())
     }
 
-    /// The next wanted frame of those that have arrived. Nothing after the end.
+    /// The next message of those that have arrived, or with `events` also ping or pong. Nothing after the end.
     pub(super) fn find<S: Transport>(
         &mut self,
         link: &Link<S>,
         input: &mut Buffer,
-        wanted: &impl Fn(&Ready) -> bool,
+        events: bool,
     ) -> Option<Ready> {
+        let mut replies = Replies::new();
         while self.end.is_none() {
-            let mut replies = Replies::new();
             match self.read.advance(input, &mut replies) {
-                Ok(Some(ready)) if ready.is_close() => {
-                    self.note_close(ready, input, &mut replies);
-                    link.turn(|turn| turn.reply(&mut replies));
-                }
                 Ok(Some(ready)) => {
                     self.messages = self.messages.saturating_add(1);
-                    if !replies.is_empty() {
-                        link.turn(|turn| turn.reply(&mut replies));
+                    if ready.is_message() {
+                        return Some(ready); // there is nothing to reply
                     }
-                    if wanted(&ready) {
+                    if ready.is_close() {
+                        self.note_close(ready, input, &mut replies);
+                        link.turn(|turn| turn.reply(&mut replies));
+                        return None;
+                    }
+                    link.turn(|turn| turn.reply(&mut replies));
+                    if events {
                         return Some(ready);
                     }
                 }
