@@ -60,7 +60,7 @@ pub use accept::{HttpRequest, Incoming, Upgrade, accept, open};
 pub use connect::connect;
 pub use connections::{Connections, Permit};
 pub use listener::Listener;
-pub use receiver::Receiver;
+pub use receiver::{Receiver, Receiving};
 pub use sender::Sender;
 pub use sending::{Flushing, Room, Sending};
 #[cfg(feature = "hyper")]

@@ -78,11 +78,8 @@ impl<S: Transport> Receiver<S> {
     /// # Panics
     ///
     /// Outside of a runtime of tokio with its timer enabled (`enable_time`).
-    pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        Ok(match Next::of(&mut self.0, false).await? {
-            Some(Event::Message(message)) => Some(message),
-            _ => None,
-        })
+    pub fn recv(&mut self) -> Receiving<'_, S> {
+        Receiving(Next::of(&mut self.0, false))
     }
 
     /// The next message, ping or pong; a ping is answered by itself. `None` after a good close. For who measures
@@ -101,10 +98,7 @@ impl<S: Transport> Receiver<S> {
     ///
     /// Those of [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message<'_>>, Error>> {
-        Pin::new(&mut Next::of(&mut self.0, false)).poll(cx).map_ok(|event| match event {
-            Some(Event::Message(message)) => Some(message),
-            _ => None,
-        })
+        Pin::new(&mut self.recv()).poll(cx)
     }
 
     /// The next message of those that have arrived: what [`recv`](Self::recv) would return at once without
@@ -190,6 +184,27 @@ impl<S: Transport> Receiver<S> {
     /// read from it or to write to it breaks the connection, and to use a [`Sender`] of it in there is a deadlock.
     pub fn with_stream<T>(&self, look: impl FnOnce(&S) -> T) -> Option<T> {
         self.0.as_ref()?.link.turn(|turn| turn.stream.as_ref().map(look))
+    }
+}
+
+/// The future of [`Receiver::recv`], which says what it does.
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Receiving<'r, S: Transport>(Next<'r, S>);
+
+impl<'r, S: Transport> Future for Receiving<'r, S> {
+    type Output = Result<Option<Message<'r>>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_ok(|event| match event {
+            Some(Event::Message(message)) => Some(message),
+            _ => None,
+        })
+    }
+}
+
+impl<S: Transport> fmt::Debug for Receiving<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiving").finish_non_exhaustive()
     }
 }
 
