@@ -261,6 +261,8 @@ mod config;
 mod connection;
 mod control;
 mod decoder;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod encoder;
 mod end;
 mod error;
@@ -284,6 +286,8 @@ pub use close::{CloseCode, CloseCodeError};
 pub use config::{Config, ConfigBuilder, ConfigError, Origins};
 pub use connection::{Connection, Progress, ReadHalf, Ready, WriteHalf};
 pub use control::Replies;
+#[cfg(feature = "deflate")]
+pub use deflate::Compression;
 pub use encoder::{Unsent, Written};
 pub use error::{Disconnected, Error, ProtocolError, SendError, TimedOut};
 pub use message::{Close, Event, Message, OwnedMessage};
