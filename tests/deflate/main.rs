@@ -15,6 +15,7 @@ mod handshake;
 
 mod answers;
 mod boundaries;
+mod checker;
 mod final_blocks;
 mod isolation;
 mod limits;
