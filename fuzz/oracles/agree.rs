@@ -34,9 +34,10 @@ pub fn check(data: &[u8]) {
     };
     let offer = std::str::from_utf8(&offer).unwrap();
     // An element may have a comma in no other place, since quoted values are tokens.
-    let mut offers = offer.split(',').map(str::trim).filter(|element| {
-        element.split(';').next().map(str::trim) == Some("permessage-deflate")
-    });
+    let mut offers = offer
+        .split(',')
+        .map(str::trim)
+        .filter(|element| element.split(';').next().map(str::trim) == Some("permessage-deflate"));
     let first = offers.find_map(|element| {
         let element: String = element.chars().filter(|char| *char != '\\').collect();
         let parameters = checker::parse(&tidy(&element))?;
@@ -80,11 +81,38 @@ fn answer(offer: &[u8], config: &Config) -> Option<Option<String>> {
 /// Offers of the words that matter, in any order.
 fn words(reader: &mut Reader<'_>) -> String {
     const WORDS: [&str; 32] = [
-        "permessage-deflate", "permessage-deflate", "permessage-deflate", "foo", ",", ",", ", ", ";",
-        ";", ";", "; ", "=", "=", "=", "\"", "\\", "server_no_context_takeover",
-        "client_no_context_takeover", "server_max_window_bits", "server_max_window_bits",
-        "client_max_window_bits", "client_max_window_bits", "server_max_window_bits=10",
-        "client_max_window_bits=9", "8", "9", "12", "15", "16", "7", "08", " ",
+        "permessage-deflate",
+        "permessage-deflate",
+        "permessage-deflate",
+        "foo",
+        ",",
+        ",",
+        ", ",
+        ";",
+        ";",
+        ";",
+        "; ",
+        "=",
+        "=",
+        "=",
+        "\"",
+        "\\",
+        "server_no_context_takeover",
+        "client_no_context_takeover",
+        "server_max_window_bits",
+        "server_max_window_bits",
+        "client_max_window_bits",
+        "client_max_window_bits",
+        "server_max_window_bits=10",
+        "client_max_window_bits=9",
+        "8",
+        "9",
+        "12",
+        "15",
+        "16",
+        "7",
+        "08",
+        " ",
     ];
     let rest = reader.rest();
     rest.iter().take(64).map(|byte| WORDS[usize::from(byte % 32)]).collect()

@@ -91,7 +91,7 @@ enum Fault {
 }
 
 fn inflate(payload: &[u8], history: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
-    if payload.len() > limit + limit / 1024 + 64 {
+    if payload.len() > limit + limit / 8 + 64 {
         return Err(Fault::TooBig);
     }
     if payload.is_empty() {

@@ -43,9 +43,9 @@ pub fn check(data: &[u8]) {
             };
             match op / 3 % 8 {
                 0 => connection.send_plain(message).unwrap(),
-                1 => connection
-                    .send_prepared(&Prepared::compressed(message, &compression))
-                    .unwrap(),
+                1 => {
+                    connection.send_prepared(&Prepared::compressed(message, &compression)).unwrap()
+                }
                 2 => connection.send_prepared(&Prepared::new(message)).unwrap(),
                 3 => {
                     connection.forget_sent();

@@ -10,10 +10,10 @@ use crate::error::ProtocolError;
 use crate::frame::Opcode;
 
 impl Decoder {
-    /// The most that a compressed message may be long on the wire: what an honest compressor makes at most of one that
-    /// does not shrink.
+    /// The most that a compressed message may be long on the wire: as much as an honest compressor makes of one that does
+    /// not shrink. With fixed codes that is one bit more for each byte; Python's makes one byte more of 400.
     pub(super) fn max_compressed(&self) -> usize {
-        self.max_message.saturating_add(self.max_message / 1024).saturating_add(64)
+        self.max_message.saturating_add(self.max_message / 8).saturating_add(64)
     }
 
     /// Decompresses a message that was found.

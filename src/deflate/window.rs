@@ -41,7 +41,8 @@ mod tests {
         for max in [256, 512, 4096] {
             let (mut window, mut all) = (Window::default(), vec![]);
             for i in 0..200_usize {
-                let message: Vec<u8> = (0..(i * 37) % (2 * max)).map(|n| (n * i).to_le_bytes()[0]).collect();
+                let message: Vec<u8> =
+                    (0..(i * 37) % (2 * max)).map(|n| (n * i).to_le_bytes()[0]).collect();
                 window.push(&message, max);
                 all.extend_from_slice(&message);
                 assert_eq!(window.bytes(), tail(&all, max));

@@ -79,7 +79,7 @@ fn nothing_is_read_behind_a_message_that_was_too_big() {
 #[test]
 fn the_wire_has_a_limit_too() {
     let max = 10_000;
-    let limit = max + max / 1024 + 64;
+    let limit = max + max / 8 + 64;
     let mut session = server(|config| config.max_message(max));
     let header = wire::declare(BINARY | RSV1, limit as u64);
     assert_eq!(session.feed(&header), (vec![], None));
@@ -93,10 +93,35 @@ fn the_wire_has_a_limit_too() {
         session.feed(&header).1.is_some(),
         "of a message that is not compressed it is the same as ever"
     );
-    // One that does not shrink at all.
-    let mut session = server(|config| config.max_message(max));
+    // One that does not shrink at all, by compressors of all kinds: in stored blocks, small ones too, and with fixed codes.
     let random = crate::common::rng::Rng::new(3).bytes(max);
-    assert_eq!(session.events(&message(BINARY, &compressed(&random))), [Seen::binary(random)]);
+    let stored = |size: usize| {
+        let blocks = random.chunks(size).flat_map(|chunk| {
+            let len = chunk.len() as u16;
+            [&[0][..], &len.to_le_bytes(), &(!len).to_le_bytes(), chunk].concat()
+        });
+        blocks.chain([0]).collect::<Vec<u8>>()
+    };
+    for payload in [compressed(&random), stored(2000), stored(127), fixed(&random)] {
+        let mut session = server(|config| config.max_message(max));
+        assert_eq!(session.events(&message(BINARY, &payload)), [Seen::binary(&random[..])]);
+    }
+}
+
+/// Each byte by a fixed code, of 8 or 9 bits.
+fn fixed(bytes: &[u8]) -> Vec<u8> {
+    let mut bits = vec![false, true, false];
+    let mut push = |code: u16, n: u32| bits.extend((0..n).rev().map(|i| code >> i & 1 == 1));
+    for byte in bytes {
+        match *byte {
+            byte @ 0..144 => push(0x30 + u16::from(byte), 8),
+            byte => push(0x190 + u16::from(byte) - 144, 9),
+        }
+    }
+    push(0, 7);
+    push(0, 3);
+    let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+    bits.chunks(8).map(byte).collect()
 }
 
 // CO-16, V11: a limit that is none is no other path, and sums do not overflow
