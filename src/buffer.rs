@@ -360,8 +360,14 @@ impl Buffer {
     pub(crate) fn drop_inflated(&mut self) {
         #[cfg(feature = "deflate")]
         if !self.inflated.is_nothing() {
-            self.inflated = Lent::NOTHING;
+            self.give_back();
         }
+    }
+
+    #[cfg(feature = "deflate")]
+    #[cold]
+    fn give_back(&mut self) {
+        self.inflated = Lent::NOTHING;
     }
 
     pub(crate) fn scanned(&self) -> usize {

@@ -365,7 +365,7 @@ impl Decoder {
             self.empty_fragments += 1;
         }
         let Header { fin, payload, key, .. } = *header;
-        self.rest = Rest::Frame(Frame { fin, remaining: payload, key });
+        self.go_on(Rest::Frame(Frame { fin, remaining: payload, key }));
     }
 
     /// Takes what has arrived of a frame's payload; whether that was all of it.
@@ -378,7 +378,7 @@ impl Decoder {
         frame.remaining -= arrived;
         frame.key = mask::skip(frame.key, arrived);
         let whole = frame.remaining == 0;
-        self.rest = if whole { Rest::Any } else { Rest::Frame(frame) };
+        self.go_on(if whole { Rest::Any } else { Rest::Frame(frame) });
         // A complete message is checked as a whole when it is handed out.
         let is_text = self.message == Some(Opcode::Text) && !self.is_compressed();
         if is_text && !(whole && frame.fin) {
@@ -393,6 +393,11 @@ impl Decoder {
         Ok(whole)
     }
 
+    /// What was to come before is no failure, after which nothing comes: there is nothing to drop.
+    fn go_on(&mut self, rest: Rest) {
+        std::mem::forget(std::mem::replace(&mut self.rest, rest));
+    }
+
     fn end_message(&mut self, input: &mut Buffer) -> Result<Found, ProtocolError> {
         let kind = self.message.take().unwrap_or(Opcode::Binary);
         self.state = State::Ready;
@@ -401,7 +406,7 @@ impl Decoder {
         let found = Found::new(kind, input.end_message(), false);
         #[cfg(feature = "deflate")]
         if self.compressed {
-            return self.inflate(found, input).map_err(|error| self.fail(error));
+            return self.inflate(found, input);
         }
         Ok(found)
     }

@@ -122,7 +122,7 @@ fn vary(text: &mut String, reader: &mut Reader<'_>) {
     let op = reader.byte();
     match op {
         0..200 => text.extend(format!(",{op}").chars()),
-        200..220 if text.len() < 20_000 => text.extend(text.clone().chars()),
+        200..220 if text.len() < 20_000 => text.push_str(&text.clone()),
         _ => {
             let mut half = text.len() / 2;
             while !text.is_char_boundary(half) {

@@ -17,6 +17,8 @@ impl Decoder {
     }
 
     /// Decompresses a message that was found.
+    // Inline, it would cost all the others something.
+    #[inline(never)]
     pub(super) fn inflate(
         &mut self,
         mut found: Found,
@@ -24,7 +26,7 @@ impl Decoder {
     ) -> Result<Found, ProtocolError> {
         let is_text = found.kind == Opcode::Text;
         let Some(inflation) = &mut self.inflation else {
-            return Err(ProtocolError::ReservedBit);
+            return Err(self.fail(ProtocolError::ReservedBit));
         };
         let compressed = input.get(found.payload.clone());
         match inflation.inflate(compressed, self.max_message, is_text) {
@@ -33,7 +35,7 @@ impl Decoder {
                 found.inflated = true;
                 Ok(found)
             }
-            Err(fault) => Err(match fault {
+            Err(fault) => Err(self.fail(match fault {
                 Fault::Corrupt => ProtocolError::CorruptMessage,
                 Fault::Text => ProtocolError::InvalidText,
                 Fault::TooManyFinalBlocks => ProtocolError::TooManyFinalBlocks,
@@ -41,7 +43,7 @@ impl Decoder {
                     len: u64::try_from(len).unwrap_or(u64::MAX),
                     max: self.max_message,
                 },
-            }),
+            })),
         }
     }
 }

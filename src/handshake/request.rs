@@ -90,7 +90,7 @@ pub struct Request {
     head: Head,
     /// An agreement on compression, and the answer that says so.
     #[cfg(feature = "deflate")]
-    agreed: Option<(Agreement, String)>,
+    agreed: Option<Box<(Agreement, String)>>,
 }
 
 impl Request {
@@ -182,7 +182,7 @@ impl Request {
             Response::acceptance(accept_key(key), subprotocols)
         };
         #[cfg(feature = "deflate")]
-        if let Some((agreement, answer)) = &self.agreed {
+        if let Some((agreement, answer)) = self.agreed.as_deref() {
             return response.with_compression(agreement, answer);
         }
         response
@@ -305,7 +305,7 @@ impl Request {
                     let offers = head.values("Sec-WebSocket-Extensions");
                     let (agreed, answer) = extension::agree(offers, &compression.settings())?;
                     let agreement = Agreement { compression: compression.clone(), agreed };
-                    Some((agreement, answer.to_string()))
+                    Some(Box::new((agreement, answer.to_string())))
                 });
                 Ok(Self { head, agreed })
             }
