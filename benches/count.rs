@@ -8,9 +8,9 @@ mod paths;
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     match words.as_slice() {
-        [] => paths::PATHS.iter().for_each(|(name, _)| println!("{name}")),
+        [] => paths::paths().for_each(|(name, _)| println!("{name}")),
         [name, times] => {
-            let path = paths::PATHS.iter().find(|(known, _)| known == name);
+            let path = paths::paths().find(|(known, _)| known == name);
             let (Some((_, path)), Ok(times)) = (path, times.parse()) else {
                 eprintln!("no such path, or no number");
                 return ExitCode::FAILURE;

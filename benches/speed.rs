@@ -9,7 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 mod paths;
 
 fn speed(criterion: &mut Criterion) {
-    for (name, path) in paths::PATHS {
+    for (name, path) in paths::paths() {
         criterion.bench_function(name, |bencher| {
             bencher.iter_custom(|iterations| {
                 let began = Instant::now();

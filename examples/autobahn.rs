@@ -1,6 +1,6 @@
 //! An echo server for the Autobahn test suite, on threads.
 //!
-//! `cargo run --release --example autobahn -- [ADDRESS] [--max-message BYTES]`, 32 MiB by default:
+//! `cargo run --release --example autobahn -- [ADDRESS] [--max-message BYTES] [--deflate]`, 32 MiB by default:
 //! the suite sends messages of 16 MiB.
 
 use std::process::ExitCode;
@@ -14,7 +14,10 @@ mod shared;
 fn main() -> ExitCode {
     shared::run(|| {
         let args = Args::parse(&[])?;
-        let config = args.limit(Config::builder().max_message(32 * 1024 * 1024)).build()?;
+        let config = args
+            .deflate
+            .apply(args.limit(Config::builder().max_message(32 * 1024 * 1024)))
+            .build()?;
         let cannot = about(format!("cannot listen at {}", args.address));
         let server = Server::bind(&args.address, config).map_err(cannot)?;
         announce(server.local_addr());

@@ -1,6 +1,6 @@
 //! The chat room of the example `chat`, with axum: who has no name in a cookie does not get in.
 //!
-//! `cargo run --release --features hyper --example axum_chat -- [ADDRESS] [--max-message BYTES]`, then open
+//! `cargo run --release --features hyper --example axum_chat -- [ADDRESS] [--max-message BYTES] [--deflate]`, then open
 //! `http://ADDRESS/` in several tabs. `/?name=Ann` logs in as Ann. Ctrl-C closes every WebSocket with 1001.
 //!
 //! The page and its messages are those of the example `chat`: `join NAME` and `say TEXT` come, `welcome NAME`,
@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
 async fn serve() -> shared::Result {
     let args = Args::parse(&[])?;
     let config = Config::builder().max_message(8 * 1024).write_timeout(Duration::from_secs(10));
-    let config = Arc::new(args.limit(config).build()?);
+    let config = Arc::new(args.deflate.apply(args.limit(config)).build()?);
     let cannot = about(format!("cannot listen at {}", args.address));
     let listener = TcpListener::bind(&args.address).await.map_err(cannot)?;
     announce(listener.local_addr()?);

@@ -1,6 +1,6 @@
 //! Sends back whatever it gets at `/ws`, and has a page at `/`, with axum.
 //!
-//! `cargo run --release --features hyper --example axum_echo -- [ADDRESS] [--max-message BYTES]`
+//! `cargo run --release --features hyper --example axum_echo -- [ADDRESS] [--max-message BYTES] [--deflate]`
 //!
 //! Ctrl-C closes every WebSocket with 1001, which axum by itself knows nothing of, and lets requests end.
 
@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
 
 async fn serve() -> shared::Result {
     let args = Args::parse(&[])?;
-    let config = args.limit(Config::builder()).build()?;
+    let config = args.deflate.apply(args.limit(Config::builder())).build()?;
     let cannot = about(format!("cannot listen at {}", args.address));
     let listener = TcpListener::bind(&args.address).await.map_err(cannot)?;
     announce(listener.local_addr()?);

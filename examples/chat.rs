@@ -1,6 +1,6 @@
 //! A chat room with its page: names, history, who is here.
 //!
-//! `cargo run --release --example chat -- [ADDRESS] [--max-message BYTES]`, then open
+//! `cargo run --release --example chat -- [ADDRESS] [--max-message BYTES] [--deflate]`, then open
 //! `http://ADDRESS/` in several tabs. Ctrl-C closes every connection with 1001.
 //!
 //! Each message is a text: a verb, a space, and fields with tabs between them. Clients send
@@ -24,7 +24,7 @@ use std::time::Duration;
 use sansocket::handshake::Response;
 use sansocket::net::{HandlerResult, HttpRequest, Incoming, Receiver, Sender, Server, Upgrade};
 use sansocket::{CloseCode, Config, Message, Prepared};
-use shared::{Args, about, announce, stop_on_signal};
+use shared::{Args, Deflate, about, announce, stop_on_signal};
 
 mod shared;
 
@@ -44,12 +44,12 @@ fn main() -> ExitCode {
     shared::run(|| {
         let args = Args::parse(&[])?;
         let config = Config::builder().max_message(8 * 1024).write_timeout(Duration::from_secs(10));
-        let config = args.limit(config).build()?;
+        let config = args.deflate.apply(args.limit(config)).build()?;
         let cannot = about(format!("cannot listen at {}", args.address));
         let server = Server::bind(&args.address, config).map_err(cannot)?;
         stop_on_signal(server.handle())?;
         announce(server.local_addr());
-        let room = Mutex::new(Room::default());
+        let room = Mutex::new(Room { deflate: args.deflate, ..Room::default() });
         let server =
             server.max_connections(256).on_error(|peer, error| eprintln!("{peer}: {error}"));
         server.run_http(move |incoming| match incoming {
@@ -114,6 +114,8 @@ struct Room {
     members: BTreeMap<u64, Member>,
     last_id: u64,
     history: VecDeque<Prepared>,
+    /// All that is said is for everybody, so that compression gives no secret away.
+    deflate: Deflate,
 }
 
 struct Member {
@@ -148,7 +150,7 @@ impl Room {
             _ => Err("I understand \"join NAME\" and \"say TEXT\"."),
         };
         if let Err(reason) = done {
-            self.tell(id, Prepared::new(&format!("sorry {reason}")));
+            self.tell(id, self.deflate.prepare(&format!("sorry {reason}")));
         }
         self.members.contains_key(&id)
     }
@@ -163,7 +165,7 @@ impl Room {
         }
         let member = self.members.get_mut(&id).filter(|member| member.name.is_none());
         let member = member.ok_or("You have joined already.")?;
-        let welcome = Prepared::new(&format!("welcome {name}"));
+        let welcome = self.deflate.prepare(&format!("welcome {name}"));
         member.name = Some(name);
         self.tell(id, welcome);
         for said in self.history.clone() {
@@ -177,7 +179,7 @@ impl Room {
         let name =
             self.members.get(&id).and_then(|member| member.name.as_ref()).ok_or("Join first.")?;
         let text = clean(text, MAX_TEXT).ok_or("A message has 1 to 500 characters.")?;
-        let said = Prepared::new(&format!("said {name}\t{text}"));
+        let said = self.deflate.prepare(&format!("said {name}\t{text}"));
         self.history.push_back(said.clone());
         if self.history.len() > HISTORY {
             self.history.pop_front();
@@ -207,7 +209,7 @@ impl Room {
     }
 
     fn here(&self) -> Prepared {
-        Prepared::new(&format!("here {}", self.names().collect::<Vec<_>>().join("\t")))
+        self.deflate.prepare(&format!("here {}", self.names().collect::<Vec<_>>().join("\t")))
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {

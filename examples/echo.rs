@@ -1,6 +1,6 @@
 //! Sends back whatever it gets, in whatever subprotocol the client likes best.
 //!
-//! `cargo run --release --example echo -- [ADDRESS] [--max-message BYTES]`
+//! `cargo run --release --example echo -- [ADDRESS] [--max-message BYTES] [--deflate]`
 //!
 //! `/close?code=4001&reason=bye` closes with that code and reason instead, to see what a client makes
 //! of it. Ctrl-C closes every connection with 1001.
@@ -17,7 +17,7 @@ mod shared;
 fn main() -> ExitCode {
     shared::run(|| {
         let args = Args::parse(&[])?;
-        let config = args.limit(Config::builder()).build()?;
+        let config = args.deflate.apply(args.limit(Config::builder())).build()?;
         let cannot = about(format!("cannot listen at {}", args.address));
         let server = Server::bind(&args.address, config).map_err(cannot)?;
         stop_on_signal(server.handle())?;

@@ -1,6 +1,6 @@
 //! WebSockets in an HTTP server that already exists: it parses its own requests, and hands one over.
 //!
-//! `cargo run --release --example embed -- [ADDRESS] [--max-message BYTES]`
+//! `cargo run --release --example embed -- [ADDRESS] [--max-message BYTES] [--deflate]`
 //!
 //! The server here is as small as can be, and stands for yours. `/` is a page; `/ws` echoes.
 
@@ -29,7 +29,7 @@ socket.onclose = event => show(`closed: ${event.code} ${event.reason}`);
 fn main() -> ExitCode {
     shared::run(|| {
         let args = Args::parse(&[])?;
-        let config = args.limit(Config::builder()).build()?;
+        let config = args.deflate.apply(args.limit(Config::builder())).build()?;
         let cannot = about(format!("cannot listen at {}", args.address));
         let listener = TcpListener::bind(&args.address).map_err(cannot)?;
         announce(listener.local_addr()?);
@@ -98,7 +98,8 @@ fn serve_websocket(reader: BufReader<TcpStream>, http: &HttpRequest, config: &Co
         end(stream)?;
         return Err(refused.into());
     }
-    let (sender, mut receiver) = net::open(stream, input, config)?;
+    let connection = response.open(config)?;
+    let (sender, mut receiver) = net::open_connection(stream, connection, input, config)?;
     while let Some(message) = receiver.recv()? {
         sender.feed(message)?;
     }

@@ -1,6 +1,6 @@
 //! The core without threads: all connections on one, with mio.
 //!
-//! `cargo run --release --example event_loop -- [ADDRESS] [--max-message BYTES] [--broadcast]`
+//! `cargo run --release --example event_loop -- [ADDRESS] [--max-message BYTES] [--deflate] [--broadcast]`
 //!
 //! Echoes, or with `--broadcast` sends every message to everybody. Read it from `main` down. All that is decided
 //! here is how to wait, which connection's turn it is, and where memory is lent from. It is fast and small
@@ -33,7 +33,7 @@ const LONG: usize = 8 * 1024;
 fn main() -> ExitCode {
     shared::run(|| {
         let args = Args::parse(&["--broadcast"])?;
-        let config = args.limit(Config::builder()).build()?;
+        let config = args.deflate.apply(args.limit(Config::builder())).build()?;
         let cannot = about(format!("cannot listen at {}", args.address));
         let listener = std::net::TcpListener::bind(&args.address).map_err(cannot)?;
         listener.set_nonblocking(true)?;

@@ -1,6 +1,6 @@
 //! Sends back whatever it gets, and has a page at `/`, under hyper, which speaks HTTP/1.1 and HTTP/2.
 //!
-//! `cargo run --release --features hyper --example hyper_echo -- [ADDRESS] [--max-message BYTES] [--tls]`
+//! `cargo run --release --features hyper --example hyper_echo -- [ADDRESS] [--max-message BYTES] [--deflate] [--tls]`
 //!
 //! With `--tls` it makes a certificate for `localhost` that nobody has signed. Browsers that accept it get the page in
 //! HTTP/2, and open the WebSocket in the same connection (RFC 8441). Ctrl-C closes every WebSocket with 1001.
@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
 
 async fn serve() -> shared::Result {
     let args = Args::parse(&["--tls"])?;
-    let config = args.limit(Config::builder()).build()?;
+    let config = args.deflate.apply(args.limit(Config::builder())).build()?;
     let cannot = about(format!("cannot listen at {}", args.address));
     let listener = TcpListener::bind(&args.address).await.map_err(cannot)?;
     let tls = (!args.flags.is_empty()).then(tls).transpose()?;

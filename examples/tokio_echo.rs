@@ -1,6 +1,6 @@
 //! Sends back whatever it gets, as the example `echo` does, in a task for each connection.
 //!
-//! `cargo run --release --features tokio --example tokio_echo -- [ADDRESS] [--max-message BYTES] [--threads]
+//! `cargo run --release --features tokio --example tokio_echo -- [ADDRESS] [--max-message BYTES] [--deflate] [--threads]
 //! [--broadcast]`
 //!
 //! All on one thread, or with `--threads` on one per core. With `--broadcast` everybody gets what anybody sends.
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> shared::Result {
-    let config = args.limit(Config::builder()).build()?;
+    let config = args.deflate.apply(args.limit(Config::builder())).build()?;
     let cannot = about(format!("cannot listen at {}", args.address));
     let server = Server::bind(&args.address, config).await.map_err(cannot)?;
     let server =

@@ -17,6 +17,8 @@ use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::Lent;
 use memory::{LARGE_READ, LONG_FRAME, SMALL_READ};
 
 /// The received bytes of one connection: room to read into, and what was not yet decoded.
@@ -54,6 +56,9 @@ pub struct Buffer {
     step: usize,
     /// Times in a row that most of the memory was not needed.
     spare: u8,
+    /// The message that was decompressed last, until more is asked for.
+    #[cfg(feature = "deflate")]
+    inflated: Lent,
 }
 
 /// The expectations of the connection whose bytes these are: they go where its bytes go. All other
@@ -93,6 +98,8 @@ impl Buffer {
             stride: 0,
             step: SMALL_READ,
             spare: 0,
+            #[cfg(feature = "deflate")]
+            inflated: Lent::NOTHING,
         }
     }
 
@@ -212,6 +219,7 @@ impl Buffer {
     /// ```
     #[must_use]
     pub fn detach(&mut self) -> Self {
+        self.drop_inflated();
         let live = self.live();
         if live > 0 && live >= self.bytes.len() / 2 {
             return std::mem::take(self);
@@ -328,10 +336,38 @@ impl Buffer {
 
     /// Drops everything.
     pub(crate) fn clear(&mut self) {
+        self.drop_inflated();
         self.message = self.filled;
         self.message_end = self.filled;
         self.unread = self.filled;
         self.expect = Expect::NOTHING;
+    }
+
+    /// Keeps a message that was decompressed, for an event to borrow.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn lend(&mut self, inflated: Lent) {
+        self.inflated = inflated;
+    }
+
+    /// The message that was decompressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn inflated(&self) -> &[u8] {
+        self.inflated.message()
+    }
+
+    /// Drops it: the next event is asked for, or more bytes.
+    #[inline]
+    pub(crate) fn drop_inflated(&mut self) {
+        #[cfg(feature = "deflate")]
+        if !self.inflated.is_nothing() {
+            self.give_back();
+        }
+    }
+
+    #[cfg(feature = "deflate")]
+    #[cold]
+    fn give_back(&mut self) {
+        self.inflated = Lent::NOTHING;
     }
 
     pub(crate) fn scanned(&self) -> usize {

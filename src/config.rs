@@ -7,7 +7,16 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+#[cfg(feature = "deflate")]
+pub(crate) use crate::deflate::Agreement;
+#[cfg(feature = "deflate")]
+use crate::deflate::Compression;
 pub use origins::Origins;
+
+/// The result of an opening handshake that agreed on compression, which there is none of without the feature.
+#[cfg(not(feature = "deflate"))]
+#[derive(Clone, Debug)]
+pub(crate) enum Agreement {}
 
 /// Which side of the connection we are. Clients mask, servers must not (RFC 6455 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +55,8 @@ pub struct Config {
     pub(crate) linger: Millis,
     pub(crate) nodelay: bool,
     pub(crate) origins: Origins,
+    #[cfg(feature = "deflate")]
+    pub(crate) compression: Option<Compression>,
 }
 
 impl Default for Config {
@@ -63,6 +74,8 @@ impl Default for Config {
             linger: Millis::new(2_000),
             nodelay: true,
             origins: Origins::SameHost,
+            #[cfg(feature = "deflate")]
+            compression: None,
         }
     }
 }
@@ -196,12 +209,27 @@ impl ConfigBuilder {
         self
     }
 
+    /// Compresses messages, with peers that agree to it (RFC 7692): no by default. Feature `deflate`.
+    ///
+    /// A server agrees to a client's offer, a client offers. [`Compression`] says when that pays, and when it is a
+    /// danger.
+    #[cfg(feature = "deflate")]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.forget("compression");
+        if let Some(setting) = compression.fault() {
+            self.errors.push(("compression", ConfigError::Compression(setting)));
+        }
+        self.config.compression = Some(compression);
+        self
+    }
+
     /// The configuration.
     ///
     /// # Errors
     ///
     /// A limit of zero; a time below 1 ms or above 2³² ms (49 days); a request target that may
-    /// be longer than the head it stands in; a listed origin that no browser sends.
+    /// be longer than the head it stands in; a listed origin that no browser sends; a setting of the compression that is
+    /// none.
     ///
     /// Of several errors, the first is reported; a setting that is made again is judged anew.
     pub fn build(mut self) -> Result<Config, ConfigError> {
@@ -262,6 +290,11 @@ pub enum ConfigError {
     /// `max_headers` is larger than 100.
     #[error("max_headers must not exceed 100")]
     TooManyHeaders,
+    /// A level that is not from 1 to 9, or so many bytes to remember that are not 0 or a power of two from 512 to
+    /// 32,768.
+    #[cfg(feature = "deflate")]
+    #[error("the {0} of the compression is out of range")]
+    Compression(&'static str),
 }
 
 /// A span of time in 4 bytes, and without any in as many; each connection keeps several.

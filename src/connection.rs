@@ -12,7 +12,7 @@ pub use write::{Progress, WriteHalf};
 
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
-use crate::config::{Config, Role};
+use crate::config::{Agreement, Config, Role};
 use crate::control::Replies;
 use crate::encoder::{Unsent, Written};
 use crate::error::{Disconnected, ProtocolError, SendError, TimedOut};
@@ -40,7 +40,7 @@ use crate::timers::earlier;
 /// finished, close the socket.
 ///
 /// Pings, Closes and faults of the peer are answered by themselves. A connection is at most 192
-/// bytes large, and holds no memory beyond that but for its output queue, which is given back
+/// bytes large (200 with the feature `deflate`), and holds no memory beyond that but for its output queue, which is given back
 /// in silence, or [reclaimed](Self::reclaim_queue).
 ///
 /// ```text
@@ -83,19 +83,29 @@ impl Connection {
     /// The server's side of a connection whose handshake is done.
     #[must_use]
     pub fn server(config: impl Borrow<Config>) -> Self {
-        Self::opened(Role::Server, config.borrow(), &[])
+        Self::opened(Role::Server, config.borrow(), &[], None)
     }
 
     /// The client's side of a connection whose handshake is done.
     #[cfg(feature = "client")]
     #[must_use]
     pub fn client(config: impl Borrow<Config>) -> Self {
-        Self::opened(Role::Client, config.borrow(), &[])
+        Self::opened(Role::Client, config.borrow(), &[], None)
     }
 
     /// A connection whose first output is given: the end of the handshake.
-    pub(crate) fn opened(role: Role, config: &Config, output: &[u8]) -> Self {
-        Self { read: ReadHalf::new(role, config), write: WriteHalf::new(role, config, output) }
+    pub(crate) fn opened(
+        role: Role,
+        config: &Config,
+        output: &[u8],
+        agreement: Option<&Agreement>,
+    ) -> Self {
+        let read = ReadHalf::new(role, config, agreement);
+        Self { read, write: WriteHalf::new(role, config, output, agreement) }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.write.role()
     }
 
     /// Takes it apart, for adapters that receive and send in different places, such as threads. The halves
@@ -211,6 +221,17 @@ impl Connection {
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         self.write.send(message)
+    }
+
+    /// Queues a message that is not to be compressed, whatever was agreed on: for secrets, since the length of a
+    /// compressed message tells of what is in it and in those before it (RFC 7692 §8). Feature `deflate`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_plain<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+        self.write.send_plain(message)
     }
 
     /// Queues a message that was encoded before, see [`Prepared`].
@@ -452,6 +473,20 @@ impl Connection {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.read.is_finished(self.write.progress())
+    }
+
+    /// Whether the handshake agreed on compression (permessage-deflate, RFC 7692). Feature `deflate`.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.write.is_compressed()
+    }
+
+    /// Forgets what was sent before, and gives its memory back: the next message refers to nothing before it. It does so
+    /// by itself in silence. The peer need not know. Feature `deflate`.
+    #[cfg(feature = "deflate")]
+    pub fn forget_sent(&mut self) {
+        self.write.forget_sent();
     }
 
     /// Takes the memory of `spare` for the output queue, if that has none.

@@ -6,13 +6,19 @@
 //!
 //! Once the peer has closed or has failed, the decoder is inert: it reports the same end for ever.
 
+#[cfg(feature = "deflate")]
+mod inflate;
 mod whole;
 
 use std::ops::Range;
+#[cfg(feature = "deflate")]
+use std::sync::Arc;
 
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
-use crate::config::{Config, Role};
+use crate::config::{Agreement, Config, Role};
+#[cfg(feature = "deflate")]
+use crate::deflate::Inflation;
 use crate::error::ProtocolError;
 use crate::frame::{self, Opcode};
 use crate::mask;
@@ -27,13 +33,16 @@ pub(crate) struct Decoder {
     /// Whether the peer's frames must be masked; if not, they must not be.
     masked: bool,
     state: State,
-    /// Apart, since it is large, and rare.
-    failure: Option<Box<ProtocolError>>,
     max_message: usize,
-    /// The data frame under way.
-    frame: Option<Frame>,
+    rest: Rest,
     /// The kind of the fragmented message under way.
     message: Option<Opcode>,
+    /// Whether that is compressed.
+    #[cfg(feature = "deflate")]
+    compressed: bool,
+    /// If compression was agreed on.
+    #[cfg(feature = "deflate")]
+    inflation: Option<Arc<Inflation>>,
     /// How much of the message under way is known to be text.
     text: usize,
     empty_fragments: u8,
@@ -54,6 +63,17 @@ enum State {
     Failed,
 }
 
+/// What is still to come.
+#[derive(Debug)]
+enum Rest {
+    /// The next frame.
+    Any,
+    /// The rest of a data frame.
+    Frame(Frame),
+    /// Nothing: this error, apart, since it is large, and rare.
+    Failure(Box<ProtocolError>),
+}
+
 /// A data frame of which some payload is still to come.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
@@ -66,6 +86,8 @@ struct Frame {
 /// A frame header that may stand here, with a payload that the limits allow.
 struct Header {
     fin: bool,
+    #[cfg(feature = "deflate")]
+    rsv1: bool,
     opcode: Opcode,
     payload: usize,
     key: [u8; 4],
@@ -79,9 +101,32 @@ pub(crate) struct Found {
     kind: Opcode,
     payload: Range<usize>,
     mid_message: bool,
+    /// It is a message that was compressed, and lies where the buffer keeps such.
+    #[cfg(feature = "deflate")]
+    inflated: bool,
 }
 
 impl Found {
+    #[inline(always)]
+    fn new(kind: Opcode, payload: Range<usize>, mid_message: bool) -> Self {
+        Self {
+            kind,
+            payload,
+            mid_message,
+            #[cfg(feature = "deflate")]
+            inflated: false,
+        }
+    }
+
+    #[inline(always)]
+    fn payload<'b>(&self, input: &'b Buffer) -> &'b [u8] {
+        #[cfg(feature = "deflate")]
+        if self.inflated {
+            return input.inflated();
+        }
+        input.get(self.payload.clone())
+    }
+
     pub(crate) fn is_message(&self) -> bool {
         !self.kind.is_control()
     }
@@ -92,14 +137,19 @@ impl Found {
 }
 
 impl Decoder {
-    pub(crate) fn new(role: Role, config: &Config) -> Self {
+    pub(crate) fn new(role: Role, config: &Config, agreement: Option<&Agreement>) -> Self {
+        #[cfg(not(feature = "deflate"))]
+        let _ = agreement;
         Self {
             masked: role == Role::Server,
             state: State::Ready,
-            failure: None,
             max_message: config.max_message,
-            frame: None,
+            rest: Rest::Any,
             message: None,
+            #[cfg(feature = "deflate")]
+            compressed: false,
+            #[cfg(feature = "deflate")]
+            inflation: agreement.map(Agreement::inflation),
             text: 0,
             empty_fragments: 0,
             partial: false,
@@ -114,7 +164,7 @@ impl Decoder {
         found: &Found,
         input: &'b Buffer,
     ) -> Result<Message<'b>, ProtocolError> {
-        let payload = input.get(found.payload.clone());
+        let payload = found.payload(input);
         if found.kind != Opcode::Text {
             return Ok(Message::Binary(payload));
         }
@@ -130,7 +180,7 @@ impl Decoder {
         found: &Found,
         input: &'b Buffer,
     ) -> Result<Event<'b>, ProtocolError> {
-        let payload = input.get(found.payload.clone());
+        let payload = found.payload(input);
         match found.kind {
             Opcode::Text | Opcode::Binary | Opcode::Continuation => {
                 self.message(found, input).map(Event::Message)
@@ -162,19 +212,23 @@ impl Decoder {
 
     /// The general machine.
     pub(crate) fn advance(&mut self, input: &mut Buffer) -> Result<Option<Found>, ProtocolError> {
+        input.drop_inflated();
         loop {
             if self.has_ended() {
                 input.clear();
-                return self.failure.as_ref().map_or(Ok(None), |error| Err(**error));
+                return match &self.rest {
+                    Rest::Failure(error) => Err(**error),
+                    _ => Ok(None),
+                };
             }
-            if let Some(frame) = self.frame {
+            if let Rest::Frame(frame) = self.rest {
                 match self.payload(frame, input) {
                     Ok(true) => {}
                     Ok(false) => return Ok(None),
                     Err(error) => return Err(self.fail(error)),
                 }
                 if frame.fin {
-                    return Ok(Some(self.end_message(input)));
+                    return self.end_message(input).map(Some);
                 }
                 continue;
             }
@@ -206,8 +260,8 @@ impl Decoder {
             return Ok(None);
         };
         let (fin, rsv1, opcode) = frame::first_byte(first)?;
-        // No extension gave it a meaning (§5.2).
-        if rsv1 {
+        // Nothing gave it a meaning (§5.2), or it is not the first frame's (RFC 7692 §6.1).
+        if rsv1 && !(self.may_be_compressed() && opcode != Opcode::Continuation) {
             return Err(ProtocolError::ReservedBit);
         }
         match opcode {
@@ -231,7 +285,8 @@ impl Decoder {
         let Some((len, extended)) = frame::length(short, bytes)? else {
             return Ok(None);
         };
-        let payload = self.admit(fin, opcode, len, so_far)?;
+        let max = self.max_payload(rsv1);
+        let payload = self.admit(fin, opcode, len, so_far, max)?;
         let Some((key, key_len)) =
             frame::masking_key(masked, bytes.get(extended..).unwrap_or_default())
         else {
@@ -239,6 +294,8 @@ impl Decoder {
         };
         Ok(Some(Header {
             fin,
+            #[cfg(feature = "deflate")]
+            rsv1,
             opcode,
             payload,
             key: key.unwrap_or_default(),
@@ -253,6 +310,7 @@ impl Decoder {
         opcode: Opcode,
         len: u64,
         so_far: usize,
+        max: usize,
     ) -> Result<usize, ProtocolError> {
         let Ok(payload) = usize::try_from(len) else {
             return Err(self.too_big(len, so_far));
@@ -260,7 +318,7 @@ impl Decoder {
         if opcode.is_control() {
             return Ok(payload);
         }
-        if payload > self.max_message.saturating_sub(so_far) {
+        if payload > max.saturating_sub(so_far) {
             return Err(self.too_big(len, so_far));
         }
         if len == 0 && !fin && self.empty_fragments == MAX_EMPTY_FRAGMENTS {
@@ -289,7 +347,7 @@ impl Decoder {
             input.end_message();
             self.state = State::Ended;
         }
-        Found { kind: header.opcode, payload, mid_message }
+        Found::new(header.opcode, payload, mid_message)
     }
 
     fn begin(&mut self, header: &Header, input: &mut Buffer) {
@@ -298,11 +356,16 @@ impl Decoder {
         self.state = State::Busy;
         if header.opcode != Opcode::Continuation {
             self.message = Some(header.opcode);
+            #[cfg(feature = "deflate")]
+            {
+                self.compressed = header.rsv1;
+            }
         }
         if header.payload == 0 && !header.fin {
             self.empty_fragments += 1;
         }
-        self.frame = Some(Frame { fin: header.fin, remaining: header.payload, key: header.key });
+        let Header { fin, payload, key, .. } = *header;
+        self.go_on(Rest::Frame(Frame { fin, remaining: payload, key }));
     }
 
     /// Takes what has arrived of a frame's payload; whether that was all of it.
@@ -315,9 +378,10 @@ impl Decoder {
         frame.remaining -= arrived;
         frame.key = mask::skip(frame.key, arrived);
         let whole = frame.remaining == 0;
-        self.frame = (!whole).then_some(frame);
+        self.go_on(if whole { Rest::Any } else { Rest::Frame(frame) });
         // A complete message is checked as a whole when it is handed out.
-        if self.message == Some(Opcode::Text) && !(whole && frame.fin) {
+        let is_text = self.message == Some(Opcode::Text) && !self.is_compressed();
+        if is_text && !(whole && frame.fin) {
             let unchecked = input.message().get(self.text..).unwrap_or_default();
             self.text += utf8::prefix(unchecked).ok_or(ProtocolError::InvalidText)?;
         }
@@ -329,19 +393,55 @@ impl Decoder {
         Ok(whole)
     }
 
-    fn end_message(&mut self, input: &mut Buffer) -> Found {
+    /// What was to come before is no failure, after which nothing comes: there is nothing to drop.
+    fn go_on(&mut self, rest: Rest) {
+        std::mem::forget(std::mem::replace(&mut self.rest, rest));
+    }
+
+    fn end_message(&mut self, input: &mut Buffer) -> Result<Found, ProtocolError> {
         let kind = self.message.take().unwrap_or(Opcode::Binary);
         self.state = State::Ready;
         self.text = 0;
         self.empty_fragments = 0;
-        Found { kind, payload: input.end_message(), mid_message: false }
+        let found = Found::new(kind, input.end_message(), false);
+        #[cfg(feature = "deflate")]
+        if self.compressed {
+            return self.inflate(found, input);
+        }
+        Ok(found)
+    }
+
+    /// Whether compression was agreed on.
+    pub(crate) fn may_be_compressed(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.inflation.is_some();
+        #[cfg(not(feature = "deflate"))]
+        false
+    }
+
+    /// Whether the message under way is compressed.
+    fn is_compressed(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.compressed;
+        #[cfg(not(feature = "deflate"))]
+        false
+    }
+
+    /// The most that a message may be long on the wire.
+    fn max_payload(&self, rsv1: bool) -> usize {
+        #[cfg(feature = "deflate")]
+        if rsv1 || self.message.is_some() && self.compressed {
+            return self.max_compressed();
+        }
+        let _ = rsv1;
+        self.max_message
     }
 
     #[cold]
     #[inline(never)]
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         self.state = State::Failed;
-        self.failure = Some(Box::new(error));
+        self.rest = Rest::Failure(Box::new(error));
         error
     }
 }
@@ -369,7 +469,7 @@ mod tests {
     // FR-24: each byte once as it comes, and never from the beginning
     #[test]
     fn text_in_pieces_is_checked_from_where_the_check_ended() {
-        let mut decoder = Decoder::new(Role::Server, &Config::default());
+        let mut decoder = Decoder::new(Role::Server, &Config::default(), None);
         let mut input = Buffer::new();
         input.extend(b"\x81\x8a\0\0\0\0");
         let mut checked = vec![];

@@ -5,12 +5,14 @@
 //! slot, and a newer pong replaces an older one (RFC 6455 §5.5.3), so that a flood of pings from a
 //! peer that never reads costs nothing. After a Close frame nothing but a pong is taken.
 
+#[cfg(feature = "deflate")]
+mod deflate;
 mod queue;
 mod urgent;
 mod write;
 
 use crate::close::CloseCode;
-use crate::config::{Config, Role};
+use crate::config::{Agreement, Config, Role};
 use crate::control::{Payload, Replies, close_body};
 use crate::error::SendError;
 use crate::frame::{Header, HeaderBytes, MAX_CONTROL, Opcode};
@@ -39,11 +41,21 @@ pub(crate) struct Encoder {
     /// Times in a row that most of the memory was not needed.
     spare: u8,
     urgent: Option<Box<Urgent>>,
+    /// If compression was agreed on.
+    #[cfg(feature = "deflate")]
+    deflation: Option<Box<deflate::Deflation>>,
 }
 
 impl Encoder {
     /// The first bytes of all, such as the response to the handshake, are `output`.
-    pub(crate) fn new(role: Role, config: &Config, output: &[u8]) -> Self {
+    pub(crate) fn new(
+        role: Role,
+        config: &Config,
+        output: &[u8],
+        agreement: Option<&Agreement>,
+    ) -> Self {
+        #[cfg(not(feature = "deflate"))]
+        let _ = agreement;
         Self {
             role,
             closed: false,
@@ -55,11 +67,43 @@ impl Encoder {
             close_end: 0,
             spare: 0,
             urgent: None,
+            #[cfg(feature = "deflate")]
+            deflation: agreement.map(deflate::Deflation::new),
+        }
+    }
+
+    /// An empty one for messages that this is to [take](Self::take_from).
+    pub(crate) fn anew(&self) -> Self {
+        Self {
+            role: self.role,
+            closed: false,
+            max_queue: self.max_queue,
+            queue: Vec::new(),
+            sent: 0,
+            boundary: 0,
+            pong_end: 0,
+            close_end: 0,
+            spare: 0,
+            urgent: None,
+            #[cfg(feature = "deflate")]
+            deflation: self.deflation.as_ref().map(|deflation| deflation.anew()),
         }
     }
 
     /// Not a [`Message`]: these arguments travel in registers.
     pub(crate) fn send(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        self.admit(payload.len())?;
+        #[cfg(feature = "deflate")]
+        if self.is_compressed() && self.compress(opcode, payload) {
+            return Ok(());
+        }
+        self.append(opcode, payload);
+        Ok(())
+    }
+
+    /// The same for a message that is not to be compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn send_plain(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
         self.admit(payload.len())?;
         self.append(opcode, payload);
         Ok(())
@@ -73,6 +117,12 @@ impl Encoder {
 
     /// Queues a prepared frame, whatever the limit.
     pub(crate) fn push_prepared(&mut self, prepared: &Prepared) {
+        #[cfg(feature = "deflate")]
+        if let Some(image) = prepared.image() {
+            if self.takes_image(image, prepared.payload()) {
+                return self.push_image(prepared.opcode(), image);
+            }
+        }
         match self.role {
             Role::Server => {
                 self.make_room(prepared.frame().len());
@@ -123,6 +173,8 @@ impl Encoder {
     pub(crate) fn end(&mut self) {
         if !std::mem::replace(&mut self.closed, true) {
             self.close_end = usize::MAX;
+            #[cfg(feature = "deflate")]
+            self.forget_sent();
         }
     }
 
@@ -167,6 +219,8 @@ impl Encoder {
         if !std::mem::replace(&mut self.closed, true) {
             self.push(Opcode::Close, body.as_bytes());
             self.close_end = self.queue.len();
+            #[cfg(feature = "deflate")]
+            self.forget_sent();
         }
     }
 
@@ -233,11 +287,11 @@ mod tests {
 
     #[test]
     fn servers_need_no_copy_to_mask() {
-        let server = Encoder::new(Role::Server, &Config::default(), &[]);
+        let server = Encoder::new(Role::Server, &Config::default(), &[], None);
         assert!(!server.masks() && server.bare_header(Opcode::Text, 5).is_some());
         #[cfg(feature = "client")]
         {
-            let client = Encoder::new(Role::Client, &Config::default(), &[]);
+            let client = Encoder::new(Role::Client, &Config::default(), &[], None);
             assert!(client.masks() && client.bare_header(Opcode::Text, 5).is_none());
         }
     }

@@ -148,7 +148,8 @@ pub enum ProtocolError {
     /// The message, with what the last frame header declares, exceeds the limit. Close 1009.
     #[error("the message of {len} bytes, or more, is larger than the limit of {max}")]
     MessageTooBig {
-        /// The bytes that had arrived of the message, and those that the last header declares.
+        /// The bytes that had arrived of the message, and those that the last header declares; of a compressed
+        /// message, those that had been decompressed.
         len: u64,
         /// The limit, see [`max_message`](crate::ConfigBuilder::max_message).
         max: usize,
@@ -159,6 +160,15 @@ pub enum ProtocolError {
     /// A text message is not UTF-8 (§8.1). Close 1007.
     #[error("a text message is not UTF-8")]
     InvalidText,
+    /// A compressed message is no DEFLATE, not whole, or refers to bytes that are not remembered (RFC 7692 §7.2.2).
+    /// Close 1007.
+    #[cfg(feature = "deflate")]
+    #[error("a compressed message is corrupt")]
+    CorruptMessage,
+    /// More than 64 final blocks in one compressed message. Close 1008.
+    #[cfg(feature = "deflate")]
+    #[error("too many final blocks in a compressed message")]
+    TooManyFinalBlocks,
     /// The body of a Close frame is one byte (§5.5.1). Close 1002.
     #[error("a Close frame has half a code")]
     TruncatedCloseCode,
@@ -178,6 +188,10 @@ impl ProtocolError {
             Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyEmptyFragments => CloseCode::POLICY_VIOLATION,
             Self::InvalidText | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
+            #[cfg(feature = "deflate")]
+            Self::CorruptMessage => CloseCode::INVALID_PAYLOAD,
+            #[cfg(feature = "deflate")]
+            Self::TooManyFinalBlocks => CloseCode::POLICY_VIOLATION,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -185,7 +199,12 @@ impl ProtocolError {
     /// Whether the peer kept to the protocol, but not to one of our limits.
     #[must_use]
     pub const fn is_limit(&self) -> bool {
-        matches!(self, Self::MessageTooBig { .. } | Self::TooManyEmptyFragments)
+        match self {
+            Self::MessageTooBig { .. } | Self::TooManyEmptyFragments => true,
+            #[cfg(feature = "deflate")]
+            Self::TooManyFinalBlocks => true,
+            _ => false,
+        }
     }
 
     const fn deed(&self) -> &'static str {

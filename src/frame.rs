@@ -36,6 +36,10 @@ impl Opcode {
 /// The largest payload of a control frame, in bytes (§5.5).
 pub const MAX_CONTROL: usize = 125;
 
+/// RSV1 in the first byte of a frame.
+#[cfg(feature = "deflate")]
+pub(crate) const RSV1: u8 = 0x40;
+
 /// A frame header.
 ///
 /// ```
@@ -53,7 +57,7 @@ pub struct Header {
     /// Whether this is the last fragment of its message.
     pub fin: bool,
     /// The first reserved bit: of a message's first frame, that the message is compressed, if
-    /// permessage-deflate was agreed on (RFC 7692 §6). A [`Connection`](crate::Connection) refuses it.
+    /// permessage-deflate was agreed on (RFC 7692 §6). Without, a [`Connection`](crate::Connection) refuses it.
     pub rsv1: bool,
     /// The kind of the frame.
     pub opcode: Opcode,

@@ -37,6 +37,8 @@ pub mod client;
 mod connector;
 mod error;
 mod exchange;
+#[cfg(feature = "deflate")]
+mod extension;
 mod grammar;
 mod head;
 #[cfg(feature = "http")]

@@ -241,7 +241,8 @@ impl Upgrade {
         if !response.is_acceptance() || response.status() != wanted {
             return Err(ResponseError::WrongKind);
         }
-        let opens = Some((self.request, self.config));
+        let connection = response.open(&self.config)?;
+        let opens = Some((connection, self.request, self.config));
         Ok((response, Opening { on_upgrade: self.on_upgrade, opens }))
     }
 }
@@ -268,7 +269,7 @@ impl fmt::Debug for Upgrade {
 pub struct Opening {
     on_upgrade: OnUpgrade,
     /// Until it is open.
-    opens: Option<(Request, Config)>,
+    opens: Option<(Connection, Request, Config)>,
 }
 
 impl Future for Opening {
@@ -279,11 +280,10 @@ impl Future for Opening {
             Some(_) => ready!(Pin::new(&mut self.on_upgrade).poll(cx)).map_err(not_upgraded)?,
             None => return Poll::Ready(Err(HandshakeError::NotUpgradable.into())),
         };
-        let Some((request, config)) = self.opens.take() else {
+        let Some((connection, request, config)) = self.opens.take() else {
             return Poll::Ready(Err(HandshakeError::NotUpgradable.into()));
         };
         let (stream, input) = Stream::recover(upgraded);
-        let connection = Connection::server(&config);
         Poll::Ready(Ok(open_as(stream, connection, input, Some(request), &config)))
     }
 }

@@ -238,6 +238,7 @@
 //! | answer to a Close | 10 s | [`TimedOut::Close`] |
 //! | a peer that takes nothing | 30 s | [`TimedOut::Write`] |
 //! | the peer's end of the stream, after the last frame | 2 s | the socket is closed |
+//! | final blocks of one compressed message | 64 | Close 1008 |
 //! | web pages that may connect | those of the same host | 403 |
 //!
 //! # Features
@@ -248,6 +249,7 @@
 //! * `client`: the client role, [`Connection`]`::client`, `net::connect` and `tokio::connect`.
 //! * `tokio`: tasks on tokio, the module `tokio`.
 //! * `futures`: a `Stream` and a `Sink` for the tasks.
+//! * `deflate`: compressed messages, [`ConfigBuilder`]`::compression`.
 //! * `http`: requests and responses of the crate `http`.
 //! * `hyper`: the module `hyper`, for requests of hyper and of the servers built on it; it brings `http` and `tokio`.
 
@@ -261,6 +263,8 @@ mod config;
 mod connection;
 mod control;
 mod decoder;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod encoder;
 mod end;
 mod error;
@@ -284,6 +288,8 @@ pub use close::{CloseCode, CloseCodeError};
 pub use config::{Config, ConfigBuilder, ConfigError, Origins};
 pub use connection::{Connection, Progress, ReadHalf, Ready, WriteHalf};
 pub use control::Replies;
+#[cfg(feature = "deflate")]
+pub use deflate::Compression;
 pub use encoder::{Unsent, Written};
 pub use error::{Disconnected, Error, ProtocolError, SendError, TimedOut};
 pub use message::{Close, Event, Message, OwnedMessage};

@@ -41,7 +41,7 @@ mod server;
 mod transport;
 
 pub use crate::error::{Error, HandlerResult};
-pub use accept::{HttpRequest, Incoming, Upgrade, accept, open};
+pub use accept::{HttpRequest, Incoming, Upgrade, accept, open, open_connection};
 #[cfg(feature = "client")]
 pub use connect::connect;
 pub use listener::Listener;

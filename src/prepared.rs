@@ -3,9 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::{Compression, DeflateTask, MAX_BITS};
 use crate::frame::{Header, Opcode};
 use crate::message::Message;
 use crate::utf8;
+
+/// The level of a compression that is done once for many.
+#[cfg(feature = "deflate")]
+const LEVEL: u8 = 6;
 
 /// A message encoded once, to be sent to many connections; a clone is a pointer copy.
 ///
@@ -27,29 +33,55 @@ pub struct Prepared {
     frame: Arc<[u8]>,
     header: usize,
     opcode: Opcode,
+    /// The same compressed.
+    #[cfg(feature = "deflate")]
+    image: Option<Image>,
 }
 
 impl Prepared {
     /// Encodes `message`, which is borrowed: write `&text` for a `String`.
     pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
         let message = message.into();
-        let payload = message.as_bytes();
-        let header = Header {
-            fin: true,
-            rsv1: false,
-            opcode: message.opcode(),
-            mask: None,
-            len: payload.len() as u64,
-        };
-        let header = header.encode();
+        let (frame, header) = frame(message.opcode(), false, message.as_bytes());
         Self {
-            frame: [header.as_ref(), payload].concat().into(),
-            header: header.as_ref().len(),
+            frame,
+            header,
             opcode: message.opcode(),
+            #[cfg(feature = "deflate")]
+            image: None,
         }
     }
 
-    /// The frame as a server sends it, header and payload.
+    /// The same, and compresses it once for all connections that agreed on compression, whatever they have sent before:
+    /// what is made refers to nothing before it. The others get it as it is, and so do all if that is not longer. Feature
+    /// `deflate`.
+    ///
+    /// Alone, a short message shrinks little: one of 180 bytes to about 80 %, where a message of its own to each
+    /// connection would shrink to 30 to 40 %. Compressed at level 6, since it is done once.
+    ///
+    /// ```
+    /// use sansocket::{Compression, Config, Connection, Prepared};
+    ///
+    /// let news = Prepared::compressed(&"It is noon. ".repeat(20), &Compression::new());
+    /// let mut connection = Connection::server(Config::default()); // which did not agree on it
+    /// connection.send_prepared(&news)?;
+    /// assert_eq!(connection.pending(), news.frame());
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn compressed<'m>(message: impl Into<Message<'m>>, compression: &Compression) -> Self {
+        let message = message.into();
+        let payload = message.as_bytes();
+        let max = payload.len().saturating_sub(1);
+        let task = DeflateTask { payload, history: &[], level: LEVEL, stamp: None, max };
+        let image = compression.pool().with_deflater(MAX_BITS, None, |deflater| {
+            let (frame, header) = frame(message.opcode(), true, deflater.compress(&task)?);
+            Some(Image { frame, header, reach: payload.len().min(1 << MAX_BITS) })
+        });
+        Self { image, ..Self::new(message) }
+    }
+
+    /// The frame as a server sends it, header and payload, to a client that did not agree on compression.
     #[must_use]
     pub fn frame(&self) -> &[u8] {
         &self.frame
@@ -78,7 +110,7 @@ impl Prepared {
     }
 
     /// For clients, who encode it anew with a fresh key.
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "deflate"))]
     pub(crate) fn opcode(&self) -> Opcode {
         self.opcode
     }
@@ -86,6 +118,40 @@ impl Prepared {
     pub(crate) fn payload(&self) -> &[u8] {
         self.frame.get(self.header..).unwrap_or_default()
     }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) fn image(&self) -> Option<&Image> {
+        self.image.as_ref()
+    }
+}
+
+/// A compressed message, which refers to nothing before it.
+#[cfg(feature = "deflate")]
+#[derive(Clone)]
+pub(crate) struct Image {
+    /// As a server sends it: not masked.
+    frame: Arc<[u8]>,
+    header: usize,
+    /// How far back something in it may refer, in bytes.
+    pub(crate) reach: usize,
+}
+
+#[cfg(feature = "deflate")]
+impl Image {
+    pub(crate) fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.frame.get(self.header..).unwrap_or_default()
+    }
+}
+
+/// A frame as a server sends it, and the length of its header.
+fn frame(opcode: Opcode, rsv1: bool, payload: &[u8]) -> (Arc<[u8]>, usize) {
+    let header = Header { fin: true, rsv1, opcode, mask: None, len: payload.len() as u64 };
+    let header = header.encode();
+    ([header.as_ref(), payload].concat().into(), header.as_ref().len())
 }
 
 impl From<Message<'_>> for Prepared {

@@ -55,7 +55,7 @@ mod transport;
 
 #[cfg(feature = "hyper")]
 pub(crate) use accept::{Halves, open_as};
-pub use accept::{HttpRequest, Incoming, Upgrade, accept, open};
+pub use accept::{HttpRequest, Incoming, Upgrade, accept, open, open_connection};
 #[cfg(feature = "client")]
 pub use connect::connect;
 pub use connections::{Connections, Permit};

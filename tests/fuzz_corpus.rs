@@ -19,8 +19,14 @@ use std::path::Path;
 #[path = "../fuzz/oracles"]
 mod oracles {
     pub mod adapter;
+    #[cfg(feature = "deflate")]
+    pub mod agree;
     pub mod connection;
     pub mod decoder;
+    #[cfg(feature = "deflate")]
+    pub mod deflate_in;
+    #[cfg(all(feature = "client", feature = "deflate"))]
+    pub mod deflate_round_trip;
     pub mod handshake;
     pub mod header;
     #[cfg(feature = "client")]
@@ -54,6 +60,24 @@ fn decoder() {
 #[cfg(feature = "client")]
 fn round_trip() {
     replay("round_trip", oracles::round_trip::check);
+}
+
+#[test]
+#[cfg(feature = "deflate")]
+fn agree() {
+    replay("agree", oracles::agree::check);
+}
+
+#[test]
+#[cfg(feature = "deflate")]
+fn deflate_in() {
+    replay("deflate_in", oracles::deflate_in::check);
+}
+
+#[test]
+#[cfg(all(feature = "client", feature = "deflate"))]
+fn deflate_round_trip() {
+    replay("deflate_round_trip", oracles::deflate_round_trip::check);
 }
 
 #[test]

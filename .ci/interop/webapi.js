@@ -80,6 +80,23 @@ module.exports = async function webapi({ url, closeUrl, limit }) {
   await check("every form of the length", () => echoes([125, 126, 65535, 65536].map(bytes)));
   await check("a text of 1 MiB", () => echoes(["x".repeat(limit)]));
   await check("a binary message of 1 MiB", () => echoes([bytes(limit)]));
+  await check("10,000 messages of JSON", async () => {
+    const socket = await open(url);
+    for (let batch = 0; batch < 200; batch += 1) {
+      const tick = (_, i) => JSON.stringify({ id: batch * 50 + i, symbol: "EURUSD", bid: 1 + i / 1e4, name: "Grüße, 世界" }).repeat(i % 9);
+      const messages = Array.from({ length: 50 }, tick);
+      const answers = [];
+      const all = new Promise((resolve, reject) => {
+        socket.onmessage = ({ data }) => { if (answers.push(data) === messages.length) resolve(); };
+        socket.onclose = ({ code }) => reject(new Error(`closed: ${code}`));
+      });
+      for (const message of messages) socket.send(message);
+      await all;
+      messages.forEach((message, i) => same(answers[i], message));
+    }
+    socket.onclose = null;
+    same(await closed(socket, () => socket.close(1000)), "1000  clean");
+  });
   await check("one byte more is answered by 1009", async () => {
     const socket = await open(url);
     const end = await closed(socket, () => socket.send("x".repeat(limit + 1)));

@@ -3,11 +3,14 @@
 Run by .ci/interop/run websockets.
 """
 import http.client
+import json
 import os
+import random
 import signal
 import urllib.parse
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory as Deflate
 from websockets.sync.client import connect
 
 from lib import LIMIT, check, ends, expect
@@ -100,6 +103,40 @@ def plain_get(url, status):
         expect(response.headers.get("Upgrade", "").lower(), "websocket")
 
 
+# Parameters that a client may ask for; the first are what it asks for by itself.
+OFFERS = {
+    "the defaults": {"client_max_window_bits": True},
+    "no takeover": {"server_no_context_takeover": True, "client_no_context_takeover": True},
+    "small windows": {"server_max_window_bits": 9, "client_max_window_bits": 9},
+}
+
+
+def compressed(url, offer):
+    """10,000 messages, each compared: whether it refers to those before it or not, shrinks or not."""
+    source = random.Random(7692)
+    with open(url, compression=None, extensions=[Deflate(**offer)] if offer else None) as socket:
+        expect(bool(socket.protocol.extensions), bool(offer and os.environ["DEFLATE"]))
+        for _ in range(200):
+            messages = [message(source) for _ in range(50)]
+            for one in messages:
+                socket.send(one)
+                if source.random() < 0.05:
+                    socket.ping(source.randbytes(50))
+            for one in messages:
+                expect(socket.recv(timeout=20), one)
+
+
+def message(source):
+    kind = source.randrange(8)
+    if kind == 0:
+        return source.randbytes(source.randrange(2000))
+    if kind == 1:
+        return "" if source.random() < 0.5 else b""
+    ticks = [{"id": source.randrange(10**6), "symbol": source.choice(["EURUSD", "GBPJPY"]), "bid": source.random(),
+              "name": "Grüße, 世界"} for _ in range(source.randrange(1, 20))]
+    return json.dumps(ticks, ensure_ascii=False)
+
+
 def terminated(url, pid):
     with open(url) as socket, open(url) as other:
         os.kill(pid, signal.SIGTERM)
@@ -121,6 +158,9 @@ for name, url in SERVERS.items():
     check(f"websockets {name}: a subprotocol is agreed", subprotocol, url)
     check(f"websockets {name}: its close is answered with the same code and reason", own_close, url)
     check(f"websockets {name}: another origin is refused with 403", refused, url, 403, origin="http://other.example")
+    for offered, offer in OFFERS.items():
+        check(f"websockets {name}: 10,000 messages, compressed with {offered}", compressed, url, offer)
+    check(f"websockets {name}: 10,000 messages to a client that does not offer it", compressed, url, None)
 
 check("websockets echo: the server's close comes with code and reason", server_close, 4001, "bye")
 check("websockets echo: the server's close comes without a reason", server_close, 1000, "")

@@ -28,6 +28,47 @@ function refusal(url, options) {
   });
 }
 
+// Parameters that a client may ask for; the first are what it asks for by itself. One in three messages goes uncompressed.
+const offers = {
+  "the defaults": true,
+  "no takeover": { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 0 },
+  "small windows": { serverMaxWindowBits: 9, clientMaxWindowBits: 9, threshold: 0 },
+};
+
+// 10,000 messages, each compared.
+async function compressed(url, perMessageDeflate) {
+  const socket = await open(url, { perMessageDeflate });
+  assert.equal(socket.extensions !== "", Boolean(process.env.DEFLATE && perMessageDeflate));
+  let state = 7692;
+  const below = (n) => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+    return (state >> 8) % n;
+  };
+  const text = () => JSON.stringify(Array.from({ length: below(20) }, () => ({ id: below(1e6), symbol: ["EURUSD", "GBPJPY"][below(2)], name: "Grüße, 世界" })));
+  const noise = () => Buffer.from(Array.from({ length: below(600) }, () => below(256)));
+  for (let batch = 0; batch < 200; batch += 1) {
+    const messages = Array.from({ length: 50 }, () => (below(8) === 0 ? noise() : text()));
+    const answers = new Promise((resolve, reject) => {
+      const got = [];
+      const hear = (data, isBinary) => {
+        got.push(isBinary ? data : data.toString());
+        if (got.length === messages.length) {
+          socket.off("message", hear);
+          resolve(got);
+        }
+      };
+      socket.on("message", hear);
+      socket.once("close", (code) => reject(new Error(`closed with ${code}`)));
+    });
+    for (const message of messages) {
+      socket.send(message, { compress: below(3) > 0 });
+      if (below(20) === 0) socket.ping(noise().subarray(0, 50));
+    }
+    assert.deepEqual(await answers, messages);
+  }
+  socket.terminate();
+}
+
 async function main() {
   await checkEchoServers("ws");
   for (const server of echoes) {
@@ -51,6 +92,10 @@ async function main() {
       assert.equal((await message)[0].toString(), "one, two");
       socket.terminate();
     });
+    for (const [name, offer] of Object.entries(offers)) {
+      await check(`ws ${server}: 10,000 messages, compressed with ${name}`, () => compressed(urls[server], offer));
+    }
+    await check(`ws ${server}: 10,000 messages to a client that does not offer it`, () => compressed(urls[server], false));
   }
   for (const server of servers) {
     await check(`ws ${server}: the host's own origin is let in`, async () => {

@@ -12,9 +12,20 @@ use sansocket::frame::{self, Header, Opcode};
 use sansocket::handshake::Acceptor;
 use sansocket::{Buffer, Config, Connection, Event, Message, Prepared};
 
+#[cfg(feature = "deflate")]
+mod compressed;
+
 pub type Path = fn(u64);
 
-pub const PATHS: [(&str, Path); 21] = [
+/// All there are.
+pub fn paths() -> impl Iterator<Item = &'static (&'static str, Path)> {
+    #[cfg(feature = "deflate")]
+    return PATHS.iter().chain(&compressed::PATHS);
+    #[cfg(not(feature = "deflate"))]
+    PATHS.iter()
+}
+
+const PATHS: [(&str, Path); 21] = [
     ("receive 16 B binary", |n| receive(n, &Tape::of(&[7; 16]))),
     ("receive 16 B text", |n| receive(n, &Tape::of(&"a".repeat(16)))),
     ("receive 125 B text", |n| receive(n, &Tape::of(&"a".repeat(125)))),
@@ -163,11 +174,12 @@ impl Tape {
             Message::Text(_) => Opcode::Text,
             Message::Binary(_) => Opcode::Binary,
         };
-        Self::repeat(&masked(true, opcode, message.as_bytes()))
+        Self::repeat(&masked(true, false, opcode, message.as_bytes()))
     }
 
     fn fragments(text: &str) -> Self {
         let parts: Vec<_> = text.as_bytes().chunks(text.len() / 4).collect();
+        let masked = |fin, opcode, part| masked(fin, false, opcode, part);
         let mut bytes = masked(false, Opcode::Text, parts[0]);
         bytes.extend(masked(false, Opcode::Continuation, parts[1]));
         bytes.extend(masked(false, Opcode::Continuation, parts[2]));
@@ -205,9 +217,9 @@ impl Read for TapeReader<'_> {
     }
 }
 
-fn masked(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+fn masked(fin: bool, rsv1: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let key = [0x37, 0xfa, 0x21, 0x3d];
-    let header = Header { fin, rsv1: false, opcode, mask: Some(key), len: payload.len() as u64 };
+    let header = Header { fin, rsv1, opcode, mask: Some(key), len: payload.len() as u64 };
     let mut frame = header.encode().as_ref().to_vec();
     let start = frame.len();
     frame.extend(payload);

@@ -1,6 +1,7 @@
 //! What all examples share: their command line, and what they do when it makes no sense.
 //!
-//! Each is called with `[ADDRESS] [--max-message BYTES]`, some with a flag of their own.
+//! Each is called with `[ADDRESS] [--max-message BYTES] [--deflate]`, some with a flag of their own. With `--deflate`,
+//! messages are compressed (feature `deflate`); `--deflate=SENT,RECEIVED` says how many bytes are remembered.
 
 #![allow(
     dead_code,
@@ -13,20 +14,26 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use sansocket::{CloseCode, ConfigBuilder};
+use sansocket::{CloseCode, ConfigBuilder, Message, Prepared};
 
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 pub struct Args {
     pub address: String,
     pub max_message: Option<usize>,
+    pub deflate: Deflate,
     pub flags: Vec<String>,
 }
 
 impl Args {
     /// The command line, in which only these flags may stand.
     pub fn parse(known_flags: &[&str]) -> Result<Self> {
-        let mut args = Self { address: "127.0.0.1:9001".into(), max_message: None, flags: vec![] };
+        let mut args = Self {
+            address: "127.0.0.1:9001".into(),
+            max_message: None,
+            deflate: Deflate::default(),
+            flags: vec![],
+        };
         let mut address = None;
         let mut words = env::args().skip(1);
         while let Some(word) = words.next() {
@@ -35,11 +42,15 @@ impl Args {
                 let bytes =
                     bytes.parse().map_err(|_| format!("{bytes:?} is no number of bytes"))?;
                 args.max_message = Some(bytes);
+            } else if let Some(sizes) = word.strip_prefix("--deflate") {
+                args.deflate = Deflate::parse(sizes)?;
             } else if known_flags.contains(&word.as_str()) {
                 args.flags.push(word);
             } else if word.starts_with('-') || address.is_some() {
                 let flags: String = known_flags.iter().map(|flag| format!(" [{flag}]")).collect();
-                return Err(format!("usage: [ADDRESS] [--max-message BYTES]{flags}").into());
+                return Err(
+                    format!("usage: [ADDRESS] [--max-message BYTES] [--deflate]{flags}").into()
+                );
             } else {
                 address = Some(word);
             }
@@ -54,6 +65,52 @@ impl Args {
             Some(bytes) => config.max_message(bytes),
             None => config,
         }
+    }
+}
+
+/// Compression, if it was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Deflate {
+    #[cfg(feature = "deflate")]
+    compression: Option<sansocket::Compression>,
+}
+
+impl Deflate {
+    /// Of what follows `--deflate`.
+    #[cfg(feature = "deflate")]
+    pub fn parse(sizes: &str) -> Result<Self> {
+        let mut compression = sansocket::Compression::new();
+        if !sizes.is_empty() {
+            let sizes = sizes.strip_prefix('=').and_then(|sizes| sizes.split_once(','));
+            let bytes = |size: &str| size.parse::<usize>();
+            let (sent, received) = sizes.ok_or("usage: --deflate=SENT,RECEIVED")?;
+            compression =
+                compression.remember_sent(bytes(sent)?).remember_received(bytes(received)?);
+        }
+        Ok(Self { compression: Some(compression) })
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    pub fn parse(_: &str) -> Result<Self> {
+        Err("--deflate needs the feature deflate".into())
+    }
+
+    /// Agrees to it, or offers it.
+    pub fn apply(&self, config: ConfigBuilder) -> ConfigBuilder {
+        #[cfg(feature = "deflate")]
+        if let Some(compression) = &self.compression {
+            return config.compression(compression.clone());
+        }
+        config
+    }
+
+    /// Encodes a message for many.
+    pub fn prepare<'m>(&self, message: impl Into<Message<'m>>) -> Prepared {
+        #[cfg(feature = "deflate")]
+        if let Some(compression) = &self.compression {
+            return Prepared::compressed(message, compression);
+        }
+        Prepared::new(message)
     }
 }
 

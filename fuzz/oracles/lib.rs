@@ -4,8 +4,14 @@
 //! `differential`, and runs them over the corpora as ordinary tests.
 
 pub mod adapter;
+#[cfg(feature = "deflate")]
+pub mod agree;
 pub mod connection;
 pub mod decoder;
+#[cfg(feature = "deflate")]
+pub mod deflate_in;
+#[cfg(all(feature = "client", feature = "deflate"))]
+pub mod deflate_round_trip;
 pub mod differential;
 pub mod handshake;
 pub mod header;

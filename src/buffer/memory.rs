@@ -29,6 +29,7 @@ impl Buffer {
     }
 
     pub(super) fn make_room(&mut self) {
+        self.drop_inflated();
         if self.is_empty() {
             self.rewind();
         } else if self.unread == self.filled {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::write::Progress;
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
-use crate::config::{Config, Role};
+use crate::config::{Agreement, Config, Role};
 use crate::control::Replies;
 use crate::decoder::{Decoder, Found};
 use crate::error::{Disconnected, ProtocolError, TimedOut};
@@ -46,8 +46,8 @@ impl Ready {
 }
 
 impl ReadHalf {
-    pub(super) fn new(role: Role, config: &Config) -> Self {
-        Self { decoder: Decoder::new(role, config), timers: Timers::new(config) }
+    pub(super) fn new(role: Role, config: &Config, agreement: Option<&Agreement>) -> Self {
+        Self { decoder: Decoder::new(role, config, agreement), timers: Timers::new(config) }
     }
 
     /// The next event, see [`Connection::next_event`](crate::Connection::next_event).

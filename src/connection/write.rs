@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, Write};
 use std::time::Instant;
 
 use crate::close::CloseCode;
-use crate::config::{Config, Role};
+use crate::config::{Agreement, Config, Role};
 use crate::control::Replies;
 use crate::encoder::{self, Encoder, Unsent, Written};
 use crate::error::{SendError, TimedOut};
@@ -47,10 +47,25 @@ pub struct Progress {
 }
 
 impl WriteHalf {
-    pub(crate) fn new(role: Role, config: &Config, output: &[u8]) -> Self {
+    pub(super) fn new(
+        role: Role,
+        config: &Config,
+        output: &[u8],
+        agreement: Option<&Agreement>,
+    ) -> Self {
+        let encoder = Encoder::new(role, config, output, agreement);
+        Self::with(encoder, Stall::new(config.write_timeout))
+    }
+
+    /// An empty half for messages that this is to [take](Self::take_from), and encodes them in the same way.
+    pub(crate) fn anew(&self, config: &Config) -> Self {
+        Self::with(self.encoder.anew(), Stall::new(config.write_timeout))
+    }
+
+    fn with(encoder: Encoder, stall: Stall) -> Self {
         Self {
-            encoder: Encoder::new(role, config, output),
-            stall: Stall::new(config.write_timeout),
+            encoder,
+            stall,
             finishing: false,
             unsent: false,
             unflushed: false,
@@ -69,6 +84,18 @@ impl WriteHalf {
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         let message = message.into();
         self.encoder.send(message.opcode(), message.as_bytes())
+    }
+
+    /// Queues a message that is not to be compressed, see
+    /// [`Connection::send_plain`](crate::Connection::send_plain).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_plain<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+        let message = message.into();
+        self.encoder.send_plain(message.opcode(), message.as_bytes())
     }
 
     /// Queues a message that was encoded before.
@@ -103,6 +130,19 @@ impl WriteHalf {
     /// [`Closed`](SendError::Closed).
     pub fn begin<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<Unsent<'m>, SendError> {
         self.encoder.begin(message.into())
+    }
+
+    /// The same for a message that is not to be compressed.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed).
+    #[cfg(feature = "deflate")]
+    pub fn begin_plain<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+    ) -> Result<Unsent<'m>, SendError> {
+        self.encoder.begin_plain(message.into())
     }
 
     /// The same for a message that was encoded before: servers copy nothing of it.
@@ -326,6 +366,19 @@ impl WriteHalf {
         self.shut = true;
     }
 
+    /// Whether messages are compressed, see [`Connection::is_compressed`](crate::Connection::is_compressed).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.encoder.is_compressed()
+    }
+
+    /// Forgets what was sent before, see [`Connection::forget_sent`](crate::Connection::forget_sent).
+    #[cfg(feature = "deflate")]
+    pub fn forget_sent(&mut self) {
+        self.encoder.forget_sent();
+    }
+
     /// Takes the memory of `spare` for the output queue, if that has none.
     pub fn lend_queue(&mut self, spare: &mut Vec<u8>) {
         self.encoder.lend(spare);
@@ -355,6 +408,10 @@ impl WriteHalf {
     /// Whether nothing waits to be written.
     pub(crate) fn is_flushed(&self) -> bool {
         self.pending().is_empty() && !self.unsent && !self.unflushed
+    }
+
+    pub(super) fn role(&self) -> Role {
+        self.encoder.role()
     }
 
     /// Takes the messages that wait in `other`, behind its own.

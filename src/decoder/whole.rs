@@ -54,7 +54,7 @@ impl Decoder {
         input.consume(header + len);
         input.note_frame(header + len);
         let payload = start + header..start + header + len;
-        Some(Found { kind, payload, mid_message: false })
+        Some(Found::new(kind, payload, false))
     }
 }
 
@@ -69,7 +69,8 @@ mod tests {
     const MAX: usize = 70_000;
 
     fn decoder() -> Decoder {
-        Decoder::new(Role::Server, &Config::builder().max_message(MAX).build().unwrap())
+        let config = Config::builder().max_message(MAX).build().unwrap();
+        Decoder::new(Role::Server, &config, None)
     }
 
     fn frame(fin: bool, opcode: Opcode, mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
@@ -143,7 +144,7 @@ mod tests {
     #[cfg(feature = "client")]
     #[test]
     fn a_client_takes_what_is_not_masked() {
-        let decoder = Decoder::new(Role::Client, &Config::default());
+        let decoder = Decoder::new(Role::Client, &Config::default(), None);
         for (mask, taken) in [(None, true), (Some(KEY), false)] {
             let mut input = Buffer::new();
             input.extend(&frame(true, Opcode::Text, mask, b"hello"));

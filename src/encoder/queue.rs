@@ -79,6 +79,10 @@ impl Encoder {
 
     /// Takes all that waits in `other`, which are whole frames, whatever the limit; unless nothing may follow.
     pub(crate) fn take_from(&mut self, other: &mut Self) {
+        #[cfg(feature = "deflate")]
+        if !self.closed {
+            self.take_sent_from(other);
+        }
         match (self.closed, self.queue.is_empty()) {
             (true, _) => {}
             (false, true) => std::mem::swap(&mut self.queue, &mut other.queue),
@@ -110,6 +114,8 @@ impl Encoder {
 
     /// Gives memory back, if nothing is in it.
     pub(crate) fn release(&mut self) {
+        #[cfg(feature = "deflate")]
+        self.forget_sent();
         self.reclaim(&mut Vec::new());
     }
 
@@ -161,7 +167,7 @@ mod tests {
 
     /// An encoder with this much memory, of which `sent` bytes are written and three wait.
     fn encoder(capacity: usize, sent: usize) -> Encoder {
-        let mut encoder = Encoder::new(Role::Server, &Config::default(), &[]);
+        let mut encoder = Encoder::new(Role::Server, &Config::default(), &[], None);
         encoder.queue = Vec::with_capacity(capacity);
         assert_eq!(encoder.queue.capacity(), capacity);
         encoder.queue.resize(sent + 3, 7);
@@ -189,12 +195,12 @@ mod tests {
     #[test]
     fn frames_of_another_queue_come_last() {
         let frames = |byte| {
-            let mut encoder = Encoder::new(Role::Server, &Config::default(), &[]);
+            let mut encoder = Encoder::new(Role::Server, &Config::default(), &[], None);
             encoder.push(Opcode::Binary, &[byte; 2000]);
             encoder
         };
         let (mut encoder, mut first, mut second) =
-            (Encoder::new(Role::Server, &Config::default(), &[]), frames(1), frames(2));
+            (Encoder::new(Role::Server, &Config::default(), &[], None), frames(1), frames(2));
         encoder.take_from(&mut first);
         encoder.sent(10);
         encoder.take_from(&mut second);
@@ -215,7 +221,7 @@ mod tests {
     #[test]
     fn memory_is_given_back_after_it_was_not_needed_255_times() {
         let rewind = |capacity, len, times| {
-            let mut encoder = Encoder::new(Role::Server, &Config::default(), &[]);
+            let mut encoder = Encoder::new(Role::Server, &Config::default(), &[], None);
             encoder.queue = Vec::with_capacity(capacity);
             for _ in 0..times {
                 encoder.push(Opcode::Binary, &vec![7; len - 4]);

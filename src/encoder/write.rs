@@ -63,7 +63,22 @@ pub enum Written {
 impl Encoder {
     /// Takes a message whatever the limit of the queue, since it is to be written now.
     pub(crate) fn begin<'m>(&mut self, message: Message<'m>) -> Result<Unsent<'m>, SendError> {
-        self.begin_beyond(SMALL, message)
+        self.check_open()?;
+        #[cfg(feature = "deflate")]
+        if self.is_compressed() && self.compress(message.opcode(), message.as_bytes()) {
+            return Ok(Unsent::nothing());
+        }
+        Ok(self.begin_beyond(SMALL, message))
+    }
+
+    /// The same for a message that is not to be compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn begin_plain<'m>(
+        &mut self,
+        message: Message<'m>,
+    ) -> Result<Unsent<'m>, SendError> {
+        self.check_open()?;
+        Ok(self.begin_beyond(SMALL, message))
     }
 
     /// The same, copying nothing if that can be.
@@ -71,23 +86,23 @@ impl Encoder {
         &mut self,
         message: Message<'m>,
     ) -> Result<Unsent<'m>, SendError> {
-        self.begin_beyond(0, message)
+        self.check_open()?;
+        #[cfg(feature = "deflate")]
+        if self.is_compressed() && self.compress(message.opcode(), message.as_bytes()) {
+            return Ok(Unsent::nothing());
+        }
+        Ok(self.begin_beyond(0, message))
     }
 
-    fn begin_beyond<'m>(
-        &mut self,
-        small: usize,
-        message: Message<'m>,
-    ) -> Result<Unsent<'m>, SendError> {
-        self.check_open()?;
+    fn begin_beyond<'m>(&mut self, small: usize, message: Message<'m>) -> Unsent<'m> {
         let payload = message.as_bytes();
         if payload.len() >= small {
             if let Some(header) = self.bare_header(message.opcode(), payload.len()) {
-                return Ok(Unsent { header, payload, done: 0 });
+                return Unsent { header, payload, done: 0 };
             }
         }
         self.push(message.opcode(), payload);
-        Ok(Unsent::nothing())
+        Unsent::nothing()
     }
 
     /// The same for a ping.
@@ -107,6 +122,13 @@ impl Encoder {
         if self.masks() {
             self.push_prepared(prepared);
             return Ok(Unsent::nothing());
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(image) = prepared.image() {
+            if self.takes_image(image, prepared.payload()) {
+                let payload = image.frame();
+                return Ok(Unsent { header: HeaderBytes::NONE, payload, done: 0 });
+            }
         }
         Ok(Unsent { header: HeaderBytes::NONE, payload: prepared.frame(), done: 0 })
     }

@@ -152,8 +152,9 @@ impl Acceptor {
         if !is_upgrade || self.asked != Asked::Upgrade {
             return Err(ResponseError::WrongKind);
         }
+        let connection = response.open_with(&self.config, &response.to_bytes())?;
         self.exchange.enter(Stage::Finished);
-        Ok(Connection::opened(Role::Server, &self.config, &response.to_bytes()))
+        Ok(connection)
     }
 
     /// Answers without opening a connection: a refusal, or the answer to plain HTTP. It need not wait for

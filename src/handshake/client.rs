@@ -1,16 +1,22 @@
 //! The client's half of the handshake: an offer, and a look at the answer (RFC 6455 §4.1).
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+#[cfg(feature = "deflate")]
+use super::extension;
 use super::grammar::{is_token, lists};
 use super::head::{Head, find_end};
 use super::{HandshakeError, accept_key};
 use crate::authority::Authority;
 use crate::buffer::Buffer;
-use crate::config::{Config, MAX_HEADERS};
+use crate::config::{Agreement, Config, MAX_HEADERS, Role};
+use crate::connection::Connection;
+#[cfg(feature = "deflate")]
+use crate::deflate::Compression;
 
 /// A request to open a WebSocket, and what is needed to check the answer.
 ///
@@ -32,6 +38,8 @@ pub struct Request {
     key: String,
     subprotocols: Vec<String>,
     headers: Vec<(String, String)>,
+    #[cfg(feature = "deflate")]
+    compression: Option<Compression>,
 }
 
 impl Request {
@@ -63,6 +71,8 @@ impl Request {
             key: STANDARD.encode(rand::random::<[u8; 16]>()),
             subprotocols: Vec::new(),
             headers: Vec::new(),
+            #[cfg(feature = "deflate")]
+            compression: None,
         })
     }
 
@@ -95,6 +105,26 @@ impl Request {
         }
         self.headers.push((name.to_owned(), value.to_owned()));
         Ok(self)
+    }
+
+    /// Offers to compress messages (RFC 7692). A [`Connector`](super::Connector) does so by itself if its
+    /// [`Config`] says so; this is for requests that go another way. Feature `deflate`.
+    ///
+    /// # Errors
+    ///
+    /// A setting of the compression is out of range.
+    #[cfg(feature = "deflate")]
+    pub fn compression(self, compression: &Compression) -> Result<Self, BuildError> {
+        match compression.fault() {
+            Some(_) => Err(BuildError::Compression),
+            None => Ok(Self { compression: Some(compression.clone()), ..self }),
+        }
+    }
+
+    /// The same, unless that was done before.
+    #[cfg(feature = "deflate")]
+    pub(super) fn offering(self, compression: Option<&Compression>) -> Self {
+        Self { compression: self.compression.or_else(|| compression.cloned()), ..self }
     }
 
     /// The host to connect to; an IPv6 address without its brackets.
@@ -142,6 +172,12 @@ impl Request {
         write("Sec-WebSocket-Version", "13");
         if !self.subprotocols.is_empty() {
             write("Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(compression) = &self.compression {
+            let offers = extension::offers(compression.settings());
+            let offers: Vec<_> = offers.map(|offer| offer.to_string()).collect();
+            write("Sec-WebSocket-Extensions", &offers.join(", "));
         }
         for (name, value) in &self.headers {
             write(name, value);
@@ -201,9 +237,7 @@ impl Request {
         if once("Sec-WebSocket-Accept") != Some(accept_key(&self.key).as_bytes()) {
             return Err(Error::AcceptKey);
         }
-        if head.header("Sec-WebSocket-Extensions").is_some() {
-            return Err(Error::Extension);
-        }
+        let agreement = self.agreement(&head)?;
         let subprotocol = match head.header("Sec-WebSocket-Protocol") {
             None => None,
             Some(_) => {
@@ -213,7 +247,31 @@ impl Request {
                 Some(chosen.ok_or(Error::Subprotocol)?.clone())
             }
         };
-        Ok(Response { head, subprotocol })
+        Ok(Response { head, subprotocol, agreement })
+    }
+
+    /// The extension that the server has chosen of those that were offered.
+    #[cfg(feature = "deflate")]
+    fn agreement(&self, head: &Head) -> Result<Option<Agreement>, Error> {
+        let Some(compression) = &self.compression else {
+            return no_extension(head);
+        };
+        let answer = head.values("Sec-WebSocket-Extensions");
+        let agreed = extension::verify(answer, &compression.settings()).ok_or(Error::Extension)?;
+        Ok(agreed.map(|agreed| Agreement { compression: compression.clone(), agreed }))
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    fn agreement(&self, head: &Head) -> Result<Option<Agreement>, Error> {
+        no_extension(head)
+    }
+}
+
+/// None was offered.
+fn no_extension(head: &Head) -> Result<Option<Agreement>, Error> {
+    match head.header("Sec-WebSocket-Extensions") {
+        Some(_) => Err(Error::Extension),
+        None => Ok(None),
     }
 }
 
@@ -233,6 +291,7 @@ impl fmt::Debug for Request {
 pub struct Response {
     head: Head,
     subprotocol: Option<String>,
+    agreement: Option<Agreement>,
 }
 
 impl Response {
@@ -246,6 +305,18 @@ impl Response {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.head.header(name)
+    }
+
+    /// The connection that it opens, for those who have written and read elsewhere than by a
+    /// [`Connector`](super::Connector): with compression, if that was agreed on, for which
+    /// [`Connection::client`] knows too little.
+    #[must_use]
+    pub fn open(&self, config: impl Borrow<Config>) -> Connection {
+        Connection::opened(Role::Client, config.borrow(), &[], self.agreement.as_ref())
+    }
+
+    pub(super) fn agreement(&self) -> Option<&Agreement> {
+        self.agreement.as_ref()
     }
 }
 
@@ -262,6 +333,10 @@ pub enum BuildError {
     /// A header is malformed, or the handshake writes it itself.
     #[error("the header is malformed or reserved")]
     Header,
+    /// A setting of the compression is out of range.
+    #[cfg(feature = "deflate")]
+    #[error("a setting of the compression is out of range")]
+    Compression,
 }
 
 /// The answer does not open a WebSocket (RFC 6455 §4.1).
@@ -297,7 +372,7 @@ pub enum Error {
     /// `Sec-WebSocket-Accept` does not answer the key.
     #[error("the Sec-WebSocket-Accept header is missing or wrong")]
     AcceptKey,
-    /// An extension that was not offered.
+    /// An extension that was not offered, or not in this way.
     #[error("the server uses an extension that was not offered")]
     Extension,
     /// A subprotocol that was not offered.

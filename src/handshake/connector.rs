@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::client::{Error, Request, Response};
 use super::exchange::{Exchange, Stage};
 use crate::buffer::Buffer;
-use crate::config::{Config, Role};
+use crate::config::{Agreement, Config, Role};
 use crate::connection::Connection;
 use crate::encoder::Written;
 use crate::error::{Disconnected, TimedOut};
@@ -41,6 +41,8 @@ pub struct Connector {
     config: Config,
     exchange: Exchange,
     interim: u8,
+    /// The agreement on compression that the answer holds.
+    agreement: Option<Agreement>,
     failed: Option<Error>,
 }
 
@@ -49,8 +51,17 @@ impl Connector {
     #[must_use]
     pub fn new(request: Request, config: impl Borrow<Config>) -> Self {
         let config = config.borrow();
+        #[cfg(feature = "deflate")]
+        let request = request.offering(config.compression.as_ref());
         let exchange = Exchange::new(Role::Client, request.to_bytes(), config);
-        Self { request, config: config.clone(), exchange, interim: 0, failed: None }
+        Self {
+            request,
+            config: config.clone(),
+            exchange,
+            interim: 0,
+            agreement: None,
+            failed: None,
+        }
     }
 
     /// Takes the answer from the front of `input`, and leaves what is behind it there: the first
@@ -71,6 +82,7 @@ impl Connector {
                 Ok(None) => return Ok(None),
                 Ok(Some(response)) => {
                     self.exchange.enter(Stage::Deciding);
+                    self.agreement = response.agreement().cloned();
                     return Ok(Some(response));
                 }
                 Err(Error::Refused { status: 100..=199, .. }) if self.interim < MAX_INTERIM => {
@@ -94,7 +106,9 @@ impl Connector {
     pub fn connect(self) -> Result<Connection, Error> {
         match self.exchange.stage() {
             Stage::Deciding => {
-                Ok(Connection::opened(Role::Client, &self.config, self.exchange.pending()))
+                let agreement = self.agreement.as_ref();
+                let output = self.exchange.pending();
+                Ok(Connection::opened(Role::Client, &self.config, output, agreement))
             }
             _ => Err(self.failed.unwrap_or(Error::Unanswered)),
         }

@@ -29,48 +29,69 @@ pub(super) fn lists<'v>(values: impl IntoIterator<Item = &'v [u8]>, token: &str)
     all.any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
 }
 
-/// `extension *(";" parameter ["=" value])`, in a list (§9.1). What they are does not matter:
-/// none is known here, so all are declined.
-pub(super) fn are_extensions(mut value: &[u8]) -> bool {
+/// Whether all is as in [`extensions`].
+pub(super) fn are_extensions(value: &[u8]) -> bool {
+    extensions(value, &mut |_, _| {}).is_some()
+}
+
+/// `extension *(";" parameter ["=" value])`, in a list (§9.1). Each part is shown to `see`: `(None, Some(extension))`,
+/// `(Some(parameter), value)`. Quoted values are shown as they stand there.
+pub(super) fn extensions<'v>(
+    mut value: &'v [u8],
+    see: &mut impl FnMut(Option<&'v [u8]>, Option<&'v [u8]>),
+) -> Option<()> {
     loop {
         value = trim(value);
         match value {
-            [] => return true,
+            [] => return Some(()),
             [b',', rest @ ..] => value = rest,
-            _ => match extension(value) {
-                Some(rest @ ([] | [b',', ..])) => value = rest,
-                _ => return false,
+            _ => match extension(value, see)? {
+                rest @ ([] | [b',', ..]) => value = rest,
+                _ => return None,
             },
         }
     }
 }
 
 /// Takes one extension with its parameters from the front, and returns the rest.
-fn extension(value: &[u8]) -> Option<&[u8]> {
-    let mut rest = trim(token(value)?);
+fn extension<'v>(
+    value: &'v [u8],
+    see: &mut impl FnMut(Option<&'v [u8]>, Option<&'v [u8]>),
+) -> Option<&'v [u8]> {
+    let (name, rest) = token(value)?;
+    see(None, Some(name));
+    let mut rest = trim(rest);
     while let [b';', parameter @ ..] = rest {
-        rest = trim(token(trim(parameter))?);
-        if let [b'=', value @ ..] = rest {
-            rest = trim(parameter_value(trim(value))?);
+        let (name, after) = token(trim(parameter))?;
+        rest = trim(after);
+        let mut value = None;
+        if let [b'=', after @ ..] = rest {
+            let (found, after) = parameter_value(trim(after))?;
+            value = Some(found);
+            rest = trim(after);
         }
+        see(Some(name), value);
     }
     Some(rest)
 }
 
-fn token(value: &[u8]) -> Option<&[u8]> {
+/// A token, and what follows it.
+fn token(value: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = value.iter().position(|byte| !is_tchar(*byte)).unwrap_or(value.len());
-    value.get(end..).filter(|_| end > 0)
+    value.split_at_checked(end).filter(|_| end > 0)
 }
 
-/// A token, or a quoted string that would be one without its quotes and backslashes.
-fn parameter_value(value: &[u8]) -> Option<&[u8]> {
+/// A token, or a quoted string that would be one without its quotes and backslashes; and what follows it.
+fn parameter_value(value: &[u8]) -> Option<(&[u8], &[u8])> {
     let [b'"', rest @ ..] = value else {
         return token(value);
     };
     let (mut rest, mut empty) = (rest, true);
     loop {
         rest = match rest {
-            [b'"', rest @ ..] => return Some(rest).filter(|_| !empty),
+            [b'"', rest @ ..] => {
+                return value.split_at_checked(value.len() - rest.len()).filter(|_| !empty);
+            }
             [b'\\', byte, rest @ ..] | [byte, rest @ ..] if is_tchar(*byte) => rest,
             _ => return None,
         };

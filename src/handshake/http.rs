@@ -200,7 +200,7 @@ impl client::Request {
     }
 
     /// Checks the answer to [`to_http`](Self::to_http), as it would be on the wire (RFC 6455 §4.1). Go on with the
-    /// upgraded stream, and with a [`Connection::client`](crate::Connection::client). Features `http` and
+    /// upgraded stream, and with [`Response::open`](client::Response::open). Features `http` and
     /// `client`.
     ///
     /// # Errors

@@ -7,9 +7,13 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 
+#[cfg(feature = "deflate")]
+use super::extension;
 use super::grammar::{are_extensions, is_token, lists, members};
 use super::{HandshakeError, Head, Response, ResponseError, accept_key};
 use crate::authority::Authority;
+#[cfg(feature = "deflate")]
+use crate::config::Agreement;
 use crate::config::Config;
 
 /// A request, as soon as its head is known.
@@ -84,6 +88,9 @@ pub(super) fn no_upgrade(head: &Head) -> HandshakeError {
 #[doc(alias = "WebSocketUpgrade")]
 pub struct Request {
     head: Head,
+    /// An agreement on compression, and the answer that says so.
+    #[cfg(feature = "deflate")]
+    agreed: Option<Box<(Agreement, String)>>,
 }
 
 impl Request {
@@ -166,12 +173,26 @@ impl Request {
     /// [extended CONNECT](Self::extended_connect) has status 200.
     #[doc(alias = "101")]
     pub fn accept(&self) -> Response {
-        if self.is_extended_connect() {
-            return Response::connected(self.subprotocols().map(str::to_owned).collect());
+        let subprotocols = self.subprotocols().map(str::to_owned).collect();
+        let response = if self.is_extended_connect() {
+            Response::connected(subprotocols)
+        } else {
+            let key = self.head.header("Sec-WebSocket-Key").unwrap_or_default();
+            let key = std::str::from_utf8(key).unwrap_or_default();
+            Response::acceptance(accept_key(key), subprotocols)
+        };
+        #[cfg(feature = "deflate")]
+        if let Some((agreement, answer)) = self.agreed.as_deref() {
+            return response.with_compression(agreement, answer);
         }
-        let key = self.head.header("Sec-WebSocket-Key").unwrap_or_default();
-        let key = std::str::from_utf8(key).unwrap_or_default();
-        Response::acceptance(accept_key(key), self.subprotocols().map(str::to_owned).collect())
+        response
+    }
+
+    /// Whether the acceptance agrees to compress messages, see [`Response::without_compression`]. Feature `deflate`.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.agreed.is_some()
     }
 
     /// Refuses with a status, such as 401 or 404, to which headers and a body can be added.
@@ -276,7 +297,18 @@ impl Request {
             Some(origin) if !config.origins.allow(origin, host.as_bytes()) => {
                 Err(HandshakeError::origin(origin, host))
             }
+            #[cfg(not(feature = "deflate"))]
             _ => Ok(Self { head }),
+            #[cfg(feature = "deflate")]
+            _ => {
+                let agreed = config.compression.as_ref().and_then(|compression| {
+                    let offers = head.values("Sec-WebSocket-Extensions");
+                    let (agreed, answer) = extension::agree(offers, &compression.settings())?;
+                    let agreement = Agreement { compression: compression.clone(), agreed };
+                    Some(Box::new((agreement, answer.to_string())))
+                });
+                Ok(Self { head, agreed })
+            }
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The answer to a request: an ordinary value until its bytes are written.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 
 use thiserror::Error;
 
 use super::grammar::is_token;
+use crate::config::{Agreement, Config, Role};
+use crate::connection::Connection;
 
 /// An HTTP response that accepts or refuses an upgrade, or answers plain HTTP.
 ///
@@ -38,14 +40,19 @@ pub struct Response {
     body: Vec<u8>,
     /// The client's offers that were not answered yet.
     subprotocols: Vec<String>,
+    /// An agreement on compression, which the connection is to keep.
+    agreement: Option<Agreement>,
 }
+
+/// The header that says what was agreed on.
+const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
 /// Headers that the handshake writes itself.
 const RESERVED: [&str; 8] = [
     "Connection",
     "Content-Length",
     "Sec-WebSocket-Accept",
-    "Sec-WebSocket-Extensions",
+    EXTENSIONS,
     "Sec-WebSocket-Protocol",
     "Trailer",
     "Transfer-Encoding",
@@ -76,12 +83,20 @@ impl Response {
             ],
             body: Vec::new(),
             subprotocols,
+            agreement: None,
         }
     }
 
     /// The acceptance of an extended CONNECT (RFC 8441 §5).
     pub(super) fn connected(subprotocols: Vec<String>) -> Self {
-        Self { status: 200, opens: true, headers: Vec::new(), body: Vec::new(), subprotocols }
+        Self {
+            status: 200,
+            opens: true,
+            headers: Vec::new(),
+            body: Vec::new(),
+            subprotocols,
+            agreement: None,
+        }
     }
 
     /// A refusal with a line of text.
@@ -95,7 +110,14 @@ impl Response {
         if status == 426 {
             headers.push(("Upgrade".into(), "websocket".into()));
         }
-        Self { status, opens: false, headers, body: reason.into(), subprotocols: Vec::new() }
+        Self {
+            status,
+            opens: false,
+            headers,
+            body: reason.into(),
+            subprotocols: Vec::new(),
+            agreement: None,
+        }
     }
 
     /// There is no room for the client now.
@@ -107,6 +129,61 @@ impl Response {
 
     pub(crate) fn push(&mut self, name: &'static str, value: &'static str) {
         self.headers.push((name.into(), value.into()));
+    }
+
+    /// Agrees to compress messages.
+    #[cfg(feature = "deflate")]
+    pub(super) fn with_compression(mut self, agreement: &Agreement, answer: &str) -> Self {
+        self.headers.push((EXTENSIONS.into(), answer.to_owned().into()));
+        self.agreement = Some(agreement.clone());
+        self
+    }
+
+    /// Does not agree to compress messages on this connection: for clients that cannot do it although they offer it, such
+    /// as Safari 15.0 to 15.3, or where secrets are sent beside what others may choose. Feature `deflate`.
+    #[cfg(feature = "deflate")]
+    pub fn without_compression(mut self) -> Self {
+        self.headers.retain(|(name, _)| name != EXTENSIONS);
+        self.agreement = None;
+        self
+    }
+
+    /// The connection that this acceptance opens, for those who write its bytes themselves: with compression, if that was
+    /// agreed on, for which [`Connection::server`] knows too little.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongKind`](ResponseError::WrongKind) if this is no acceptance.
+    ///
+    /// ```
+    /// use sansocket::{Config, handshake::Request};
+    ///
+    /// # let headers: [(&str, &[u8]); 5] = [
+    /// #     ("Host", b"example.com"), ("Upgrade", b"websocket"), ("Connection", b"Upgrade"),
+    /// #     ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", b"13"),
+    /// # ];
+    /// let config = Config::default();
+    /// let request = Request::new("GET", "/", (1, 1), headers, &config)?.upgrade()?;
+    /// let response = request.accept();
+    /// let to_write = response.to_bytes();
+    /// let connection = response.open(&config)?;
+    /// # assert!(to_write.starts_with(b"HTTP/1.1 101") && connection.pending().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(&self, config: impl Borrow<Config>) -> Result<Connection, ResponseError> {
+        self.open_with(config.borrow(), &[])
+    }
+
+    /// The same, with bytes to write first.
+    pub(super) fn open_with(
+        &self,
+        config: &Config,
+        output: &[u8],
+    ) -> Result<Connection, ResponseError> {
+        match self.opens {
+            true => Ok(Connection::opened(Role::Server, config, output, self.agreement.as_ref())),
+            false => Err(ResponseError::WrongKind),
+        }
     }
 
     /// Agrees to one of the subprotocols that the client offered. Without this none is agreed to,

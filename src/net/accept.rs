@@ -12,7 +12,7 @@ use super::receiver::Receiver;
 use super::sender::Sender;
 use super::transport::Transport;
 use crate::buffer::Buffer;
-use crate::config::{Config, Role};
+use crate::config::Config;
 use crate::connection::Connection;
 use crate::error::{Error, TimedOut};
 use crate::handshake::{
@@ -61,6 +61,8 @@ pub fn accept<S: Transport>(stream: S, config: impl Borrow<Config>) -> Result<Ha
 /// # }
 /// ```
 ///
+/// Compression is not known of here: go on [from the response](open_connection) if it may be agreed on.
+///
 /// # Errors
 ///
 /// The transport has no timeouts, without which the deadlines would not hold.
@@ -70,18 +72,50 @@ pub fn open<S: Transport>(
     config: impl Borrow<Config>,
 ) -> io::Result<Halves<S>> {
     let config = config.borrow();
-    open_as(Role::Server, stream, Connection::server(config), input, None, config)
+    open_as(stream, Connection::server(config), input, None, config)
+}
+
+/// The same with a connection that was opened elsewhere, such as by
+/// [`Response::open`](crate::handshake::Response::open), which knows of compression what [`open`] does not. The rest of
+/// the configuration is that of the socket.
+///
+/// ```no_run
+/// use std::io::Write;
+/// use std::net::TcpStream;
+/// use sansocket::{Buffer, Config, handshake::Request, net};
+///
+/// # fn example(mut stream: TcpStream, request: Request, input: Buffer) -> Result<(), Box<dyn std::error::Error>> {
+/// let config = Config::default();
+/// let response = request.accept();
+/// stream.write_all(&response.to_bytes())?;
+/// let connection = response.open(&config)?;
+/// let (sender, receiver) = net::open_connection(stream, connection, input, &config)?;
+/// # let _ = (sender, receiver);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Those of [`open`].
+pub fn open_connection<S: Transport>(
+    stream: S,
+    connection: Connection,
+    input: Buffer,
+    config: impl Borrow<Config>,
+) -> io::Result<Halves<S>> {
+    open_as(stream, connection, input, None, config.borrow())
 }
 
 /// The halves of an open connection; nothing is written yet.
 pub(super) fn open_as<S: Transport>(
-    role: Role,
     stream: S,
     connection: Connection,
     input: Buffer,
     request: Option<Request>,
     config: &Config,
 ) -> io::Result<Halves<S>> {
+    let role = connection.role();
     let (read, write) = connection.split();
     stream.set_read_timeout(Some(config.close_timeout.into()))?;
     let link = Arc::new(Link::new(stream, role, write, config)?);
@@ -228,7 +262,7 @@ impl<S: Transport> Upgrade<S> {
         let Self { exchange, input, request, config, opened } = self;
         let (stream, connection) = exchange.accept(response)?;
         let request = Some(request);
-        let mut halves = open_as(Role::Server, stream, connection, input, request, &config)?;
+        let mut halves = open_as(stream, connection, input, request, &config)?;
         halves.0.flush()?;
         if let Some(opened) = opened {
             opened(&halves.0, &mut halves.1);

@@ -8,7 +8,7 @@ use super::receiver::Receiver;
 use super::sender::Sender;
 use super::transport::Transport;
 use crate::buffer::Buffer;
-use crate::config::{Config, Role};
+use crate::config::Config;
 use crate::error::Error;
 use crate::handshake::Connector;
 use crate::handshake::client::{self, Request, Response};
@@ -54,6 +54,6 @@ pub fn connect<S: Transport>(
         }
     };
     let connection = connector.connect()?;
-    let (sender, receiver) = open_as(Role::Client, stream, connection, input, None, config)?;
+    let (sender, receiver) = open_as(stream, connection, input, None, config)?;
     Ok((sender, receiver, response))
 }

@@ -41,6 +41,8 @@ pub(super) struct Link<S> {
     soon: Duration,
     slice: Duration,
     max_queue: usize,
+    #[cfg(feature = "deflate")]
+    compressed: bool,
 }
 
 /// Posts of other threads, for the one that writes.
@@ -99,11 +101,13 @@ impl<S: Transport> Link<S> {
         let (soon, slice) = write::timeouts(&stream, config);
         stream.set_write_timeout(Some(soon))?;
         stream.set_nodelay(config.nodelay)?;
-        let messages = WriteHalf::new(role, config, &[]);
+        let messages = half.anew(config);
         let posted = Posted { replies: Replies::new(), messages };
         Ok(Self {
             stream,
             role,
+            #[cfg(feature = "deflate")]
+            compressed: half.is_compressed(),
             outbox: Outbox::new(half, posted),
             failure: Mutex::new(None),
             queued: AtomicUsize::new(0),
@@ -208,6 +212,10 @@ impl<S: Transport> Link<S> {
         len: usize,
         queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
+        #[cfg(feature = "deflate")]
+        if let Some(tried) = self.try_send_in_turn(&queue) {
+            return tried;
+        }
         let post = |posted: &mut Posted| self.admit(posted, len, &queue);
         let mut result = self.outbox.post(post);
         if result == Err(SendError::QueueFull) {
@@ -219,6 +227,31 @@ impl<S: Transport> Link<S> {
         result?;
         self.write_posted();
         Ok(())
+    }
+
+    /// The same by the writer, if that is to be had: a message that is compressed refers to those before it, of which the
+    /// box knows only its own.
+    #[cfg(feature = "deflate")]
+    fn try_send_in_turn(
+        self: &Arc<Self>,
+        queue: impl Fn(&mut WriteHalf) -> Result<(), SendError>,
+    ) -> Option<Result<(), SendError>> {
+        if !self.compressed {
+            return None;
+        }
+        let (sent, written) = self.try_hold(|half| {
+            let mut sent = queue(half);
+            if sent == Err(SendError::QueueFull) {
+                // The peer may have read on, whatever the socket said when somebody last looked.
+                self.write_soon(half);
+                sent = queue(half);
+            }
+            let written = !half.is_blocked() && self.write_all_soon(half);
+            self.note(half);
+            (sent, written)
+        })?;
+        self.leave(!written);
+        Some(sent)
     }
 
     /// Lets `queue` put a message of `len` bytes into the box. That has as much room as a queue: what waits there
@@ -359,11 +392,12 @@ pub(super) fn is_timeout(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::Connection;
 
     // CL-04: the receiver tries again soon: a thread waits for the peer only in place of others
     #[test]
     fn replies_alone_are_nobody_elses() {
-        let messages = WriteHalf::new(Role::Server, &Config::default(), &[]);
+        let (_, messages) = Connection::server(Config::default()).split();
         let mut posted = Posted { replies: Replies::new(), messages };
         let mut replies = Replies::new();
         assert_eq!(posted.kind(), Kind::Nothing);

@@ -53,6 +53,18 @@ impl<S: Transport> Sender<S> {
         self.link.send(|half| half.begin(message))
     }
 
+    /// Sends a message that is not to be compressed, whatever was agreed on: for secrets, since the length of a
+    /// compressed message tells of what is in it and in those before it (RFC 7692 §8). Feature `deflate`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_plain<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        self.link.send(|half| half.begin_plain(message))
+    }
+
     /// Queues a message. It goes out with the next [`send`](Self::send) or [`flush`](Self::flush),
     /// or before the receiver waits for more input: so a loop that answers what it receives with
     /// `feed` writes once per batch of input. From another thread, `flush` after the last.
@@ -67,6 +79,18 @@ impl<S: Transport> Sender<S> {
         let message = message.into();
         let len = message.as_bytes().len();
         self.link.feed(len, |half| half.send(message), |half| half.begin(message))
+    }
+
+    /// Queues a message that is not to be compressed, as [`send_plain`](Self::send_plain) sends one. Feature `deflate`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub fn feed_plain<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        let len = message.as_bytes().len();
+        self.link.feed(len, |half| half.send_plain(message), |half| half.begin_plain(message))
     }
 
     /// Sends a message without waiting, neither for other senders nor for the peer, but for the few milliseconds

@@ -69,9 +69,23 @@ pub fn accept<S: Transport>(
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Compression is not known of here: go on [from the response](open_connection) if it may be agreed on.
 pub fn open<S: Transport>(stream: S, input: Buffer, config: impl Borrow<Config>) -> Halves<S> {
     let config = config.borrow();
     open_as(stream, Connection::server(config), input, None, config)
+}
+
+/// The same with a connection that was opened elsewhere, such as by
+/// [`Response::open`](crate::handshake::Response::open), which knows of compression what [`open`] does not. The rest of
+/// the configuration is that of the stream.
+pub fn open_connection<S: Transport>(
+    stream: S,
+    connection: Connection,
+    input: Buffer,
+    config: impl Borrow<Config>,
+) -> Halves<S> {
+    open_as(stream, connection, input, None, config.borrow())
 }
 
 /// The halves of an open connection; nothing is written yet.

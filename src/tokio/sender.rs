@@ -64,6 +64,17 @@ impl<S: Transport> Sender<S> {
         Sending::new(&self.link, Item::Message(message.into()), true)
     }
 
+    /// Sends a message that is not to be compressed, whatever was agreed on: for secrets, since the length of a
+    /// compressed message tells of what is in it and in those before it (RFC 7692 §8). Feature `deflate`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), and the same cancel safety.
+    #[cfg(feature = "deflate")]
+    pub fn send_plain<'m>(&self, message: impl Into<Message<'m>>) -> Sending<'_, 'm, S> {
+        Sending::new(&self.link, Item::Plain(message.into()), true)
+    }
+
     /// Sends a message that was encoded before, see [`Prepared`]. A server copies nothing of it that the peer
     /// takes at once.
     ///
@@ -84,6 +95,16 @@ impl<S: Transport> Sender<S> {
     /// Those of [`send`](Self::send), and the same cancel safety.
     pub fn feed<'m>(&self, message: impl Into<Message<'m>>) -> Sending<'_, 'm, S> {
         Sending::new(&self.link, Item::Message(message.into()), false)
+    }
+
+    /// Queues a message that is not to be compressed, as [`send_plain`](Self::send_plain) sends one. Feature `deflate`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), and the same cancel safety.
+    #[cfg(feature = "deflate")]
+    pub fn feed_plain<'m>(&self, message: impl Into<Message<'m>>) -> Sending<'_, 'm, S> {
+        Sending::new(&self.link, Item::Plain(message.into()), false)
     }
 
     /// Queues a message that was encoded before, as [`feed`](Self::feed) does.

@@ -24,6 +24,9 @@ use crate::prepared::Prepared;
 #[derive(Clone, Copy)]
 pub(super) enum Item<'m> {
     Message(Message<'m>),
+    /// Not to be compressed.
+    #[cfg(feature = "deflate")]
+    Plain(Message<'m>),
     Prepared(&'m Prepared),
     Ping(&'m [u8]),
 }
@@ -33,6 +36,8 @@ impl<'m> Item<'m> {
     fn begin(&self, write: &mut WriteHalf) -> Result<Unsent<'m>, SendError> {
         match *self {
             Self::Message(message) => write.begin(message),
+            #[cfg(feature = "deflate")]
+            Self::Plain(message) => write.begin_plain(message),
             Self::Prepared(prepared) => write.begin_prepared(prepared),
             Self::Ping(payload) => write.begin_ping(payload),
         }
@@ -43,6 +48,8 @@ impl<'m> Item<'m> {
         match *self {
             Self::Message(message) if message.len() > SHORT => write.send_to(writer, message),
             Self::Message(message) => write.send(message),
+            #[cfg(feature = "deflate")]
+            Self::Plain(message) => write.send_plain(message),
             Self::Prepared(prepared) => write.send_prepared_to(writer, prepared),
             Self::Ping(payload) => write.ping(payload),
         }

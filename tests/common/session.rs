@@ -191,6 +191,10 @@ pub(crate) fn close_code(error: ProtocolError) -> u16 {
         E::InvalidText | E::InvalidCloseReason => 1007,
         E::TooManyEmptyFragments => 1008,
         E::MessageTooBig { .. } => 1009,
+        #[cfg(feature = "deflate")]
+        E::CorruptMessage => 1007,
+        #[cfg(feature = "deflate")]
+        E::TooManyFinalBlocks => 1008,
         _ => panic!("{error:?} is new"),
     }
 }

@@ -157,3 +157,26 @@ fn a_server_without_upgrades_is_an_error_of_the_opening() {
         assert!(end.contains("NotUpgradable"), "{end}");
     });
 }
+
+// D-09
+#[cfg(feature = "deflate")]
+#[test]
+fn messages_are_compressed_in_http_1_1() {
+    run(async {
+        for host in HTTP_1 {
+            let running = start_with(host, crate::compressed(), Connections::new()).await;
+            let offer = ["Sec-WebSocket-Extensions: permessage-deflate"];
+            let (mut client, head) = Client::open(running.address, "/ws", &offer).await;
+            let answer =
+                "sec-websocket-extensions: permessage-deflate; client_no_context_takeover\r\n";
+            assert!(head.contains(answer), "{head}");
+            for _ in 0..3 {
+                client.send(0xc1, crate::HELLO).await;
+                assert_eq!(client.frame().await, wire::plain(wire::TEXT, b"Hello"));
+                client.send(wire::TEXT, &[b'x'; 1000]).await;
+                let frame = client.frame().await;
+                assert!(frame.first == 0xc1 && frame.payload.len() < 50, "{frame:?}");
+            }
+        }
+    });
+}

@@ -8,6 +8,8 @@ use h2::client::SendRequest;
 use h2::ext::Protocol;
 use h2::{RecvStream, SendStream};
 use http::{Method, Version};
+#[cfg(feature = "deflate")]
+use sansocket::tokio::Connections;
 use tokio::net::TcpStream;
 
 use crate::host::{HTTP_2, start, start_with};
@@ -279,6 +281,30 @@ fn a_silent_client_is_pinged() {
             let requests = connect(server.address).await;
             let mut socket = open(&requests, "/ws").await;
             assert_eq!(socket.frame().await.first, wire::PING);
+        }
+    });
+}
+
+// D-09, E-11: an acceptance of HTTP/2 agrees on compression, and the connection keeps to it
+#[cfg(feature = "deflate")]
+#[test]
+fn messages_are_compressed_in_http_2() {
+    run(async {
+        for host in HTTP_2 {
+            let running = start_with(host, crate::compressed(), Connections::new()).await;
+            let requests = connect(running.address).await;
+            let request = request("/ws", "websocket")
+                .header("sec-websocket-extensions", "permessage-deflate; client_max_window_bits");
+            let (response, mut socket) = ask(&requests, request).await;
+            let answer = "permessage-deflate; client_no_context_takeover";
+            assert_eq!(response.headers()["sec-websocket-extensions"], answer);
+            for _ in 0..3 {
+                socket.send(0xc1, crate::HELLO);
+                assert_eq!(socket.frame().await, wire::plain(wire::TEXT, b"Hello"), "it is short");
+                socket.send(wire::TEXT, &[b'x'; 1000]);
+                let frame = socket.frame().await;
+                assert!(frame.first == 0xc1 && frame.payload.len() < 50, "{frame:?}");
+            }
         }
     });
 }

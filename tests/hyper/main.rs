@@ -29,3 +29,13 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("it hangs") });
 }
+
+/// A configuration that compresses.
+#[cfg(feature = "deflate")]
+pub(crate) fn compressed() -> sansocket::Config {
+    sansocket::Config::builder().compression(sansocket::Compression::new()).build().unwrap()
+}
+
+/// "Hello", compressed (RFC 7692 §7.2.3.1).
+#[cfg(feature = "deflate")]
+pub(crate) const HELLO: &[u8] = &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0];
