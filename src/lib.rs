@@ -275,6 +275,7 @@ mod message;
 pub mod net;
 mod prepared;
 mod timers;
+pub mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod utf8;

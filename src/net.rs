@@ -38,6 +38,7 @@ mod outbox;
 mod receiver;
 mod sender;
 mod server;
+mod stream;
 mod transport;
 
 pub use crate::error::{Error, HandlerResult};
@@ -48,4 +49,5 @@ pub use listener::Listener;
 pub use receiver::Receiver;
 pub use sender::Sender;
 pub use server::{Handle, Server};
+pub use stream::Stream;
 pub use transport::Transport;

@@ -1,6 +1,6 @@
 //! What all examples share: their command line, and what they do when it makes no sense.
 //!
-//! Each is called with `[ADDRESS] [--max-message BYTES]`, some with a flag of their own.
+//! Each is called with `[ADDRESS] [--max-message BYTES]`, some with a flag of their own, some with `--tls CERT KEY`.
 
 #![allow(
     dead_code,
@@ -21,12 +21,18 @@ pub struct Args {
     pub address: String,
     pub max_message: Option<usize>,
     pub flags: Vec<String>,
+    /// Files in PEM: the certificate and those that lead to its authority, and the key.
+    pub tls: Option<(String, String)>,
 }
+
+/// An example that knows this flag speaks TLS.
+pub const TLS: &str = "--tls CERT KEY";
 
 impl Args {
     /// The command line, in which only these flags may stand.
     pub fn parse(known_flags: &[&str]) -> Result<Self> {
-        let mut args = Self { address: "127.0.0.1:9001".into(), max_message: None, flags: vec![] };
+        let address = "127.0.0.1:9001".into();
+        let mut args = Self { address, max_message: None, flags: vec![], tls: None };
         let mut address = None;
         let mut words = env::args().skip(1);
         while let Some(word) = words.next() {
@@ -35,6 +41,9 @@ impl Args {
                 let bytes =
                     bytes.parse().map_err(|_| format!("{bytes:?} is no number of bytes"))?;
                 args.max_message = Some(bytes);
+            } else if word == "--tls" && known_flags.contains(&TLS) {
+                let files = words.next().zip(words.next());
+                args.tls = Some(files.ok_or("--tls needs two files: CERT KEY")?);
             } else if known_flags.contains(&word.as_str()) {
                 args.flags.push(word);
             } else if word.starts_with('-') || address.is_some() {
@@ -65,6 +74,47 @@ pub fn about<E: Display>(what: impl Display) -> impl FnOnce(E) -> Box<dyn std::e
 /// Tells whoever waits for it that clients may come.
 pub fn announce(address: SocketAddr) {
     println!("listening on ws://{address}");
+}
+
+/// The same, whether with TLS or without.
+pub fn announce_with(args: &Args, address: SocketAddr) {
+    let scheme = if args.tls.is_some() { "wss" } else { "ws" };
+    println!("listening on {scheme}://{address}");
+}
+
+/// Has the server speak TLS, if that was asked for.
+pub fn with_tls(server: sansocket::net::Server, args: &Args) -> Result<sansocket::net::Server> {
+    #[cfg(feature = "rustls")]
+    if let Some(config) = server_config(args)? {
+        return Ok(server.tls(config)?);
+    }
+    match args.tls {
+        Some(_) => Err("--tls needs the feature rustls".into()),
+        None => Ok(server),
+    }
+}
+
+/// The configuration for the files of `--tls`, if they were given. With ring, as any provider would do.
+#[cfg(feature = "rustls")]
+pub fn server_config(args: &Args) -> Result<Option<std::sync::Arc<rustls::ServerConfig>>> {
+    use rustls::ServerConfig;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let Some((cert, key)) = &args.tls else {
+        return Ok(None);
+    };
+    let chain = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect)
+        .map_err(about(format!("cannot read {cert}")))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(about(format!("cannot read {key}")))?;
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(about(format!("{cert} and its key are of no use")))?;
+    Ok(Some(config.into()))
 }
 
 /// Runs the example; an error is one line and exit code 1.
