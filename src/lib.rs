@@ -261,6 +261,8 @@ mod config;
 mod connection;
 mod control;
 mod decoder;
+#[cfg(feature = "client")]
+pub mod dial;
 mod encoder;
 mod end;
 mod error;

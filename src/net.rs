@@ -31,6 +31,8 @@ mod accept;
 #[cfg(feature = "client")]
 mod connect;
 mod connections;
+#[cfg(feature = "client")]
+mod dial;
 mod handshake;
 mod link;
 mod listener;
@@ -44,7 +46,9 @@ mod transport;
 pub use crate::error::{Error, HandlerResult};
 pub use accept::{HttpRequest, Incoming, Upgrade, accept, open};
 #[cfg(feature = "client")]
-pub use connect::connect;
+pub use connect::{Connected, connect};
+#[cfg(feature = "client")]
+pub use dial::{connect_to, dial};
 pub use listener::Listener;
 pub use receiver::Receiver;
 pub use sender::Sender;

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 /// The rows there are: a prefix, the number of digits, and the last number.
-const ROWS: [(&str, usize, u32); 11] = [
+const ROWS: [(&str, usize, u32); 12] = [
     ("R-", 3, 173), // rules of RFC 6455
     ("L-", 2, 12),  // limits
     ("V", 2, 88),   // vulnerabilities of other implementations
@@ -24,7 +24,8 @@ const ROWS: [(&str, usize, u32); 11] = [
     ("RE-", 2, 15), // of resources, time and use
     ("TA-", 2, 12), // promises to tasks
     ("E-", 2, 20),  // rules of RFC 8441
-    ("TL-", 2, 14), // promises about tls
+    ("TL-", 2, 14),  // promises about tls
+    ("DI-", 2, 11),  // promises about clients that dial
 ];
 
 /// The shortest reason that can be one.

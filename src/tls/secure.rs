@@ -18,7 +18,6 @@ use super::Engine;
 use super::inbox::{End, Inbox};
 use super::outbox::Outbox;
 use crate::buffer::Buffer;
-use crate::config::Role;
 use crate::handshake::Response;
 use crate::net::Transport;
 
@@ -40,7 +39,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// written at most 64 KiB are sealed in advance.
 pub struct Secure<S, E> {
     stream: S,
-    role: Role,
+    is_server: bool,
     engine: Mutex<E>,
     inbox: Mutex<Inbox>,
     outbox: Mutex<Outbox>,
@@ -57,19 +56,19 @@ pub struct Secure<S, E> {
 impl<S: Transport, E: Engine> Secure<S, E> {
     /// The server's side. A client that speaks plain HTTP is answered with a 400 that says so, in the clear.
     pub fn server(stream: S, engine: E) -> Self {
-        Self::new(Role::Server, stream, engine, Buffer::new())
+        Self::new(true, stream, engine, Buffer::new())
     }
 
     /// The client's side.
     pub fn client(stream: S, engine: E) -> Self {
-        Self::new(Role::Client, stream, engine, Buffer::new())
+        Self::new(false, stream, engine, Buffer::new())
     }
 
     /// With bytes that were read before.
-    pub(crate) fn new(role: Role, stream: S, engine: E, input: Buffer) -> Self {
+    pub(crate) fn new(is_server: bool, stream: S, engine: E, input: Buffer) -> Self {
         Self {
             stream,
-            role,
+            is_server,
             speaks: AtomicBool::new(engine.wants_write()),
             open: AtomicBool::new(!engine.is_handshaking()),
             engine: Mutex::new(engine),
@@ -167,7 +166,7 @@ impl<S: Transport, E: Engine> Secure<S, E> {
             }
         }
         if !std::mem::replace(&mut inbox.heard, true)
-            && self.role == Role::Server
+            && self.is_server
             && inbox.records.unread().first().is_some_and(u8::is_ascii_uppercase)
         {
             self.refuse_http(inbox);
@@ -264,7 +263,10 @@ impl<S: Transport, E: Engine> Secure<S, E> {
             self.stream.set_read_timeout(Some(timeout))?;
             self.set_timeout.set(Some(timeout));
             match inbox.records.read_with(|space| self.stream.read(space)) {
-                Ok(1..) => return Ok(inbox.records.consume(usize::MAX)),
+                Ok(1..) => {
+                    inbox.records.consume(usize::MAX);
+                    return Ok(());
+                }
                 Err(error) if is_timeout(&error) && timeout < left => return Err(error),
                 _ => {}
             }
