@@ -1,12 +1,12 @@
 //! The Autobahn test suite's other side: an echo client for its fuzzing server.
 //!
-//! `cargo run --release --features client --example autobahn_client -- URL AGENT`
+//! `cargo run --release --features client,rustls --example autobahn_client -- URL AGENT [CA]`, with a file of the
+//! certificates that are trusted for `wss`
 
 use std::env;
-use std::net::TcpStream;
 use std::process::ExitCode;
 
-use sansocket::handshake::client;
+use sansocket::dial::Dial;
 use sansocket::net::{self, Receiver, Sender};
 use sansocket::{Config, Message};
 use shared::{Result, about};
@@ -16,13 +16,15 @@ mod shared;
 fn main() -> ExitCode {
     shared::run(|| {
         let words: Vec<String> = env::args().skip(1).collect();
-        let [url, agent] = words.as_slice() else {
-            return Err("usage: URL AGENT".into());
+        let ([url, agent], ca) = match words.as_slice() {
+            [url, agent] => ([url, agent], None),
+            [url, agent, ca] => ([url, agent], Some(ca.as_str())),
+            _ => return Err("usage: URL AGENT [CA]".into()),
         };
-        let cases = case_count(url)?;
+        let cases = case_count(url, ca)?;
         for case in 1..=cases {
             println!("case {case} of {cases}");
-            if let Err(error) = echo(&format!("{url}/runCase?case={case}&agent={agent}")) {
+            if let Err(error) = echo(&format!("{url}/runCase?case={case}&agent={agent}"), ca) {
                 println!("  {error}"); // many cases are meant to end with one
             }
         }
@@ -30,27 +32,25 @@ fn main() -> ExitCode {
     })
 }
 
-fn case_count(url: &str) -> Result<usize> {
-    let (_, mut receiver) = connect(&format!("{url}/getCaseCount"))?;
+fn case_count(url: &str, ca: Option<&str>) -> Result<usize> {
+    let (_, mut receiver) = connect(&format!("{url}/getCaseCount"), ca)?;
     match receiver.recv()? {
         Some(Message::Text(count)) => Ok(count.parse()?),
         other => Err(format!("expected the number of cases, got {other:?}").into()),
     }
 }
 
-fn echo(url: &str) -> Result {
-    let (sender, mut receiver) = connect(url)?;
+fn echo(url: &str, ca: Option<&str>) -> Result {
+    let (sender, mut receiver) = connect(url, ca)?;
     while let Some(message) = receiver.recv()? {
         sender.send(message)?;
     }
     Ok(())
 }
 
-fn connect(url: &str) -> Result<(Sender<TcpStream>, Receiver<TcpStream>)> {
+fn connect(url: &str, ca: Option<&str>) -> Result<(Sender, Receiver)> {
     let config = Config::builder().max_message(32 * 1024 * 1024).build()?;
-    let request = client::Request::new(url)?;
-    let stream = TcpStream::connect((request.host(), request.port()))
-        .map_err(about(format!("cannot connect to {url}")))?;
-    let (sender, receiver, _) = net::connect(stream, &request, config)?;
-    Ok((sender, receiver))
+    let dial = shared::trusting(Dial::new(url)?, ca)?;
+    let connected = net::dial(&dial, config).map_err(about(format!("cannot connect to {url}")))?;
+    Ok((connected.0, connected.1))
 }

@@ -8,6 +8,9 @@
     reason = "a part of every example, of which not each uses all"
 )]
 
+#[cfg(feature = "tokio")]
+pub mod tls_listener;
+
 use std::env;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -164,4 +167,31 @@ pub fn wanted_close(path: &str, query: Option<&str>) -> Option<(CloseCode, Strin
     };
     let code = value("code").and_then(|code| CloseCode::new(code.parse().ok()?));
     Some((code.unwrap_or(CloseCode::NORMAL), value("reason").unwrap_or_default().into()))
+}
+
+/// Trusts the certificates in this file, if there is one, and no others.
+#[cfg(feature = "client")]
+pub fn trusting(dial: sansocket::dial::Dial, file: Option<&str>) -> Result<sansocket::dial::Dial> {
+    #[cfg(feature = "rustls")]
+    if let Some(file) = file {
+        use rustls::pki_types::CertificateDer;
+        use rustls::pki_types::pem::PemObject;
+        use rustls::{ClientConfig, RootCertStore};
+
+        let mut roots = RootCertStore::empty();
+        let cannot = || about(format!("cannot read {file}"));
+        for certificate in CertificateDer::pem_file_iter(file).map_err(cannot())? {
+            roots.add(certificate.map_err(cannot())?)?;
+        }
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        return Ok(dial.tls(config.into()));
+    }
+    match file {
+        Some(_) => Err("to trust a file needs the feature rustls".into()),
+        None => Ok(dial),
+    }
 }
