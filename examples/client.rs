@@ -50,15 +50,14 @@ fn run() -> Result<ExitCode> {
     };
     let subprotocol = response.subprotocol().map(|name| format!(", with {name}"));
     eprintln!("connected{}", subprotocol.unwrap_or_default());
-    let lines = sender.clone();
     // Not waited for: it may hang in a read for ever.
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(io::Result::ok) {
-            if lines.send(&*line).is_err() {
+            if sender.send(&*line).is_err() {
                 return;
             }
         }
-        let _ = lines.close(CloseCode::NORMAL, "");
+        let _ = sender.close(CloseCode::NORMAL, "");
     });
     while let Some(message) = receiver.recv()? {
         match message {

@@ -36,7 +36,7 @@ trait Side: Send {
     fn step(
         &mut self,
         incoming: &mut [u8],
-        then: Then<'_>,
+        then: &mut Then<'_>,
         records: &mut Records,
         plain: &mut dyn FnMut(&[u8]),
     ) -> (usize, Step);
@@ -49,7 +49,7 @@ macro_rules! side {
             fn step(
                 &mut self,
                 incoming: &mut [u8],
-                then: Then<'_>,
+                then: &mut Then<'_>,
                 records: &mut Records,
                 plain: &mut dyn FnMut(&[u8]),
             ) -> (usize, Step) {
@@ -102,7 +102,7 @@ enum Step {
 /// Does what rustls asks for. How many bytes of what it was given it has done with.
 fn step<D>(
     UnbufferedStatus { discard, state, .. }: UnbufferedStatus<'_, '_, D>,
-    then: Then<'_>,
+    then: &mut Then<'_>,
     records: &mut Records,
     plain: &mut dyn FnMut(&[u8]),
 ) -> (usize, Step) {
@@ -148,6 +148,7 @@ fn step<D>(
                 let close = |space: &mut [u8]| traffic.queue_close_notify(space).map_err(size);
                 if append(sealed, OVERHEAD, close) { Step::Done } else { Step::Blocked }
             }
+            // Once.
             Then::Refresh => match traffic.refresh_traffic_keys() {
                 Ok(()) => Step::Done,
                 Err(error) => Step::Failed(invalid(error)),
@@ -237,7 +238,10 @@ impl Rustls {
     ///
     /// It is not TLS 1.3, or the handshake is not done.
     pub fn refresh_traffic_keys(&mut self) -> io::Result<()> {
-        self.act(Then::Refresh)
+        match self.records.failed {
+            true => Err(io::ErrorKind::BrokenPipe.into()),
+            false => self.act(Then::Refresh),
+        }
     }
 
     /// Processes records from the front of `incoming` until more are needed. How many bytes that were.
@@ -246,10 +250,10 @@ impl Rustls {
         loop {
             let rest = incoming.get_mut(done..).unwrap_or_default();
             let (n, step) = match self.records.closing {
-                false => self.side.step(rest, Then::Nothing, &mut self.records, plain),
+                false => self.side.step(rest, &mut Then::Nothing, &mut self.records, plain),
                 // With debug assertions rustls panics if it is to send an alert behind a close_notify.
                 true => catch_unwind(AssertUnwindSafe(|| {
-                    self.side.step(rest, Then::Nothing, &mut self.records, plain)
+                    self.side.step(rest, &mut Then::Nothing, &mut self.records, plain)
                 }))
                 .unwrap_or_else(|_| (0, Step::Failed(io::ErrorKind::InvalidData.into()))),
             };
@@ -274,15 +278,28 @@ impl Rustls {
     }
 
     /// Does something for which the handshake has to be over. Records of rustls itself go first.
-    fn act(&mut self, then: Then<'_>) -> io::Result<()> {
-        let mut kept = mem::take(&mut self.records.kept);
-        let (done, step) = self.side.step(&mut kept, then, &mut self.records, &mut |_| {});
+    fn act(&mut self, mut then: Then<'_>) -> io::Result<()> {
+        let (mut kept, mut opened, mut done) = (mem::take(&mut self.records.kept), Vec::new(), 0);
+        let step = loop {
+            let rest = kept.get_mut(done..).unwrap_or_default();
+            let open = &mut |bytes: &[u8]| opened.extend_from_slice(bytes);
+            let (n, step) = self.side.step(rest, &mut then, &mut self.records, open);
+            done += n;
+            match step {
+                Step::Again => {}
+                step => break step,
+            }
+        };
         kept.drain(..done.min(kept.len()));
         self.records.keep(kept)?;
+        self.records.plain.append(&mut opened);
         match step {
+            Step::Failed(error) => {
+                self.fail();
+                Err(error)
+            }
             Step::Done => Ok(()),
             Step::Again | Step::Blocked => Err(io::ErrorKind::NotConnected.into()),
-            Step::Failed(error) => Err(error),
         }
     }
 
@@ -307,7 +324,8 @@ impl Rustls {
         self.records.failed = true;
         // It is asked for before anything is looked at that has arrived.
         while self.side.state().wants_write() {
-            let (_, step) = self.side.step(&mut [], Then::Nothing, &mut self.records, &mut |_| {});
+            let (_, step) =
+                self.side.step(&mut [], &mut Then::Nothing, &mut self.records, &mut |_| {});
             if !matches!(step, Step::Again) {
                 break;
             }

@@ -80,8 +80,7 @@ impl<S: Transport, E: Engine> Secure<S, E> {
         }
     }
 
-    /// Does the TLS handshake, unless it is done, within that time from now. Afterwards the timeout of reads is
-    /// another, and has to be set.
+    /// Does the TLS handshake, unless it is done, within that time from now.
     ///
     /// # Errors
     ///
@@ -101,7 +100,10 @@ impl<S: Transport, E: Engine> Secure<S, E> {
             };
             match &inbox.end {
                 Some(end) => return Err(end.write()),
-                None => _ = self.receive(&mut inbox, &mut [], Some(left))?,
+                None => {
+                    let left = left.max(Duration::from_millis(1));
+                    self.receive(&mut inbox, &mut [], Some(left))?;
+                }
             }
         }
         Ok(())
@@ -350,6 +352,7 @@ impl<S: Transport, E: Engine> Transport for Secure<S, E> {
                 // Once: the end of the stream says the same.
                 let _ = outbox.push(&self.stream, Some(Duration::ZERO));
             }
+            self.speak();
         }
         self.stream.shutdown(how)
     }
