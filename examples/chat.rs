@@ -14,7 +14,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::TcpStream;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -60,7 +59,7 @@ fn main() -> ExitCode {
     })
 }
 
-fn admit(upgrade: Upgrade<TcpStream>, room: &Mutex<Room>) -> HandlerResult {
+fn admit(upgrade: Upgrade, room: &Mutex<Room>) -> HandlerResult {
     let request = upgrade.request();
     if request.path() != "/ws" {
         let response = request.reject(404)?;
@@ -81,12 +80,7 @@ fn admit(upgrade: Upgrade<TcpStream>, room: &Mutex<Room>) -> HandlerResult {
 }
 
 /// The reading thread of a member.
-fn listen(
-    mut receiver: Receiver<TcpStream>,
-    sender: &Sender<TcpStream>,
-    id: u64,
-    room: &Mutex<Room>,
-) -> HandlerResult {
+fn listen(mut receiver: Receiver, sender: &Sender, id: u64, room: &Mutex<Room>) -> HandlerResult {
     while let Some(message) = receiver.recv()? {
         let Message::Text(text) = message else {
             sender.close(CloseCode::UNSUPPORTED_DATA, "text only")?;
@@ -103,7 +97,7 @@ fn listen(
 }
 
 /// The writing thread of a member, until the room lets go of the other end.
-fn deliver(sender: &Sender<TcpStream>, letters: &mpsc::Receiver<Prepared>) {
+fn deliver(sender: &Sender, letters: &mpsc::Receiver<Prepared>) {
     let _ = letters.iter().try_for_each(|letter| sender.send_prepared(&letter));
     // It lets go of who is too slow; and of who has left, to whom this does nothing any more.
     let _ = sender.close(CloseCode::TRY_AGAIN_LATER, "too slow");
@@ -225,7 +219,7 @@ fn clean(text: &str, limit: usize) -> Option<String> {
 }
 
 /// Answers plain HTTP.
-fn answer(http: HttpRequest<TcpStream>) -> HandlerResult {
+fn answer(http: HttpRequest) -> HandlerResult {
     let (status, body) = match (http.head().method(), http.head().path()) {
         ("GET", "/") => (200, PAGE),
         ("GET", path) if path != "/ws" => (404, "<!doctype html><p>No such page."),

@@ -303,7 +303,7 @@ pub(crate) struct Millis(NonZeroU32);
 
 impl Millis {
     /// At least one.
-    const fn new(millis: u32) -> Self {
+    pub(crate) const fn new(millis: u32) -> Self {
         match NonZeroU32::new(millis) {
             Some(millis) => Self(millis),
             None => Self(NonZeroU32::MIN),

@@ -30,6 +30,10 @@ pub enum Error {
     #[cfg(feature = "client")]
     #[error(transparent)]
     Connect(#[from] client::Error),
+    /// The URL, or what was to be said with it, must not be sent.
+    #[cfg(feature = "client")]
+    #[error(transparent)]
+    Build(#[from] client::BuildError),
     /// The peer broke the protocol or a limit. The Close frame was written, if it could be.
     #[error("the peer {deed}: {0}", deed = .0.deed())]
     Protocol(#[from] ProtocolError),

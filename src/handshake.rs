@@ -43,8 +43,12 @@ mod grammar;
 mod head;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "client")]
+mod refusal;
 mod request;
 mod response;
+#[cfg(feature = "client")]
+mod tunnel;
 mod unanswered;
 
 pub use acceptor::Acceptor;
@@ -55,6 +59,8 @@ pub(crate) use exchange::Exchange;
 pub use head::Head;
 pub use request::{Incoming, Request};
 pub use response::{Response, ResponseError};
+#[cfg(feature = "client")]
+pub(crate) use tunnel::Tunnel;
 pub(crate) use unanswered::Unanswered;
 
 use base64::Engine;

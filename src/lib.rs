@@ -246,7 +246,14 @@
 //! * `simd`, on by default: text is checked, and masks are applied, with the widest vector instructions of the
 //!   processor at hand.
 //! * `log`, on by default: [`net::Server`] reports errors with the crate `log` unless told otherwise.
-//! * `client`: the client role, [`Connection`]`::client`, `net::connect` and `tokio::connect`.
+//! * `client`: the client role, [`Connection`]`::client`, `net::connect` and `tokio::connect`; the module `dial`, from a URL to an
+//!   open connection.
+//! * `rustls`: TLS on threads, [`net::Server`]`::tls` and `wss` for `net::connect_to`, with whatever crypto provider the
+//!   application has. The module [`tls`] is always there, for other TLS libraries.
+//! * `tokio-rustls`: `wss` for `tokio::connect_to`.
+//! * `rustls-platform-verifier`, `webpki-roots`: the certificates that a client trusts unless told otherwise: those of the
+//!   operating system, or else Mozilla's.
+//! * `ring`, `aws-lc-rs`: a crypto provider for a client whose application has none installed.
 //! * `tokio`: tasks on tokio, the module `tokio`.
 //! * `futures`: a `Stream` and a `Sink` for the tasks.
 //! * `deflate`: compressed messages, [`ConfigBuilder`]`::compression`.
@@ -265,6 +272,8 @@ mod control;
 mod decoder;
 #[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(feature = "client")]
+pub mod dial;
 mod encoder;
 mod end;
 mod error;
@@ -279,6 +288,7 @@ mod message;
 pub mod net;
 mod prepared;
 mod timers;
+pub mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod utf8;

@@ -135,3 +135,37 @@ pub struct Close<'a> {
     /// Whether a fragmented message was under way, which is lost.
     pub mid_message: bool,
 }
+
+impl Close<'_> {
+    /// Whether a client that wants to go on may well come back, after a [delay](crate::dial::Backoff): 1001, 1011, 1012, 1013
+    /// and 1014 speak of the server's own troubles, all others of an end that was meant, or of a fault that would come
+    /// again. After an end without a Close, [`Error::Disconnected`](crate::Error::Disconnected), it may, too.
+    #[cfg(feature = "client")]
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        let troubles = [
+            CloseCode::GOING_AWAY,
+            CloseCode::INTERNAL_ERROR,
+            CloseCode::SERVICE_RESTART,
+            CloseCode::TRY_AGAIN_LATER,
+            CloseCode::BAD_GATEWAY,
+        ];
+        self.code.is_some_and(|code| troubles.contains(&code))
+    }
+}
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use super::*;
+
+    // DI-09
+    #[test]
+    fn a_close_says_whether_to_come_back() {
+        let is_retryable = |code| Close { code, reason: "", mid_message: false }.is_retryable();
+        for code in (1000..5000).filter_map(CloseCode::new) {
+            let troubles = [1001, 1011, 1012, 1013, 1014];
+            assert_eq!(is_retryable(Some(code)), troubles.contains(&u16::from(code)), "{code:?}");
+        }
+        assert!(!is_retryable(None));
+    }
+}

@@ -31,6 +31,8 @@ mod accept;
 #[cfg(feature = "client")]
 mod connect;
 mod connections;
+#[cfg(feature = "client")]
+mod dial;
 mod handshake;
 mod link;
 mod listener;
@@ -38,14 +40,18 @@ mod outbox;
 mod receiver;
 mod sender;
 mod server;
+mod stream;
 mod transport;
 
 pub use crate::error::{Error, HandlerResult};
 pub use accept::{HttpRequest, Incoming, Upgrade, accept, open, open_connection};
 #[cfg(feature = "client")]
-pub use connect::connect;
+pub use connect::{Connected, connect};
+#[cfg(feature = "client")]
+pub use dial::{connect_to, dial};
 pub use listener::Listener;
 pub use receiver::Receiver;
 pub use sender::Sender;
 pub use server::{Handle, Server};
+pub use stream::Stream;
 pub use transport::Transport;

@@ -40,6 +40,8 @@ mod alarm;
 #[cfg(feature = "client")]
 mod connect;
 mod connections;
+#[cfg(feature = "client")]
+mod dial;
 mod handshake;
 mod link;
 mod listener;
@@ -48,6 +50,8 @@ mod sender;
 mod sending;
 mod server;
 mod spare;
+#[cfg(feature = "client")]
+mod stream;
 #[cfg(feature = "futures")]
 mod streams;
 mod timer;
@@ -57,8 +61,10 @@ mod transport;
 pub(crate) use accept::{Halves, open_as};
 pub use accept::{HttpRequest, Incoming, Upgrade, accept, open, open_connection};
 #[cfg(feature = "client")]
-pub use connect::connect;
+pub use connect::{Connected, connect};
 pub use connections::{Connections, Permit};
+#[cfg(feature = "client")]
+pub use dial::{connect_to, dial};
 pub use listener::Listener;
 pub use receiver::{Receiver, Receiving};
 pub use sender::Sender;
@@ -66,6 +72,8 @@ pub use sending::{Flushing, Room, Sending};
 #[cfg(feature = "hyper")]
 pub(crate) use server::task::{Finish, Task, poll_unwinding};
 pub use server::{Handle, Server};
+#[cfg(feature = "client")]
+pub use stream::Stream;
 #[cfg(feature = "futures")]
 pub use streams::{Messages, Outgoing};
 pub use transport::Transport;

@@ -90,6 +90,12 @@ fn adapter() {
     replay("adapter", oracles::adapter::check);
 }
 
+// TL-15: a Secure does what its transport does, whatever that is
+#[test]
+fn secure() {
+    replay("adapter", oracles::adapter::check_secure);
+}
+
 fn replay(target: &str, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut files: Vec<_> =

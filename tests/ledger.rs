@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 /// The rows there are: a prefix, the number of digits, and the last number.
-const ROWS: [(&str, usize, u32); 12] = [
+const ROWS: [(&str, usize, u32); 14] = [
     ("R-", 3, 173), // rules of RFC 6455
     ("L-", 2, 12),  // limits
     ("V", 2, 88),   // vulnerabilities of other implementations
@@ -26,6 +26,8 @@ const ROWS: [(&str, usize, u32); 12] = [
     ("E-", 2, 20),  // rules of RFC 8441
     ("D-", 2, 52),  // rules of RFC 7692
     ("CO-", 2, 17), // attacks on compressed messages
+    ("TL-", 2, 15), // promises about tls
+    ("DI-", 2, 11), // promises about clients that dial
 ];
 
 /// The shortest reason that can be one.

@@ -1,13 +1,17 @@
 //! What all examples share: their command line, and what they do when it makes no sense.
 //!
-//! Each is called with `[ADDRESS] [--max-message BYTES] [--deflate]`, some with a flag of their own. With `--deflate`,
-//! messages are compressed (feature `deflate`); `--deflate=SENT,RECEIVED` says how many bytes are remembered.
+//! Each is called with `[ADDRESS] [--max-message BYTES] [--deflate]`, some with a flag of their own, some with
+//! `--tls CERT KEY`. With `--deflate`, messages are compressed (feature `deflate`); `--deflate=SENT,RECEIVED` says how many
+//! bytes are remembered.
 
 #![allow(
     dead_code,
     unreachable_pub,
     reason = "a part of every example, of which not each uses all"
 )]
+
+#[cfg(feature = "tokio")]
+pub mod tls_listener;
 
 use std::env;
 use std::fmt::Display;
@@ -23,7 +27,12 @@ pub struct Args {
     pub max_message: Option<usize>,
     pub deflate: Deflate,
     pub flags: Vec<String>,
+    /// Files in PEM: the certificate and those that lead to its authority, and the key.
+    pub tls: Option<(String, String)>,
 }
+
+/// An example that knows this flag speaks TLS.
+pub const TLS: &str = "--tls CERT KEY";
 
 impl Args {
     /// The command line, in which only these flags may stand.
@@ -33,6 +42,7 @@ impl Args {
             max_message: None,
             deflate: Deflate::default(),
             flags: vec![],
+            tls: None,
         };
         let mut address = None;
         let mut words = env::args().skip(1);
@@ -44,6 +54,9 @@ impl Args {
                 args.max_message = Some(bytes);
             } else if let Some(sizes) = word.strip_prefix("--deflate") {
                 args.deflate = Deflate::parse(sizes)?;
+            } else if word == "--tls" && known_flags.contains(&TLS) {
+                let files = words.next().zip(words.next());
+                args.tls = Some(files.ok_or("--tls needs two files: CERT KEY")?);
             } else if known_flags.contains(&word.as_str()) {
                 args.flags.push(word);
             } else if word.starts_with('-') || address.is_some() {
@@ -124,6 +137,47 @@ pub fn announce(address: SocketAddr) {
     println!("listening on ws://{address}");
 }
 
+/// The same, whether with TLS or without.
+pub fn announce_with(args: &Args, address: SocketAddr) {
+    let scheme = if args.tls.is_some() { "wss" } else { "ws" };
+    println!("listening on {scheme}://{address}");
+}
+
+/// Has the server speak TLS, if that was asked for.
+pub fn with_tls(server: sansocket::net::Server, args: &Args) -> Result<sansocket::net::Server> {
+    #[cfg(feature = "rustls")]
+    if let Some(config) = server_config(args)? {
+        return Ok(server.tls(config)?);
+    }
+    match args.tls {
+        Some(_) => Err("--tls needs the feature rustls".into()),
+        None => Ok(server),
+    }
+}
+
+/// The configuration for the files of `--tls`, if they were given. With ring, as any provider would do.
+#[cfg(feature = "rustls")]
+pub fn server_config(args: &Args) -> Result<Option<std::sync::Arc<rustls::ServerConfig>>> {
+    use rustls::ServerConfig;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let Some((cert, key)) = &args.tls else {
+        return Ok(None);
+    };
+    let chain = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect)
+        .map_err(about(format!("cannot read {cert}")))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(about(format!("cannot read {key}")))?;
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(about(format!("{cert} and its key are of no use")))?;
+    Ok(Some(config.into()))
+}
+
 /// Runs the example; an error is one line and exit code 1.
 pub fn run(example: impl FnOnce() -> Result) -> ExitCode {
     match example() {
@@ -171,4 +225,31 @@ pub fn wanted_close(path: &str, query: Option<&str>) -> Option<(CloseCode, Strin
     };
     let code = value("code").and_then(|code| CloseCode::new(code.parse().ok()?));
     Some((code.unwrap_or(CloseCode::NORMAL), value("reason").unwrap_or_default().into()))
+}
+
+/// Trusts the certificates in this file, if there is one, and no others.
+#[cfg(feature = "client")]
+pub fn trusting(dial: sansocket::dial::Dial, file: Option<&str>) -> Result<sansocket::dial::Dial> {
+    #[cfg(feature = "rustls")]
+    if let Some(file) = file {
+        use rustls::pki_types::CertificateDer;
+        use rustls::pki_types::pem::PemObject;
+        use rustls::{ClientConfig, RootCertStore};
+
+        let mut roots = RootCertStore::empty();
+        let cannot = || about(format!("cannot read {file}"));
+        for certificate in CertificateDer::pem_file_iter(file).map_err(cannot())? {
+            roots.add(certificate.map_err(cannot())?)?;
+        }
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        return Ok(dial.tls(config.into()));
+    }
+    match file {
+        Some(_) => Err("to trust a file needs the feature rustls".into()),
+        None => Ok(dial),
+    }
 }

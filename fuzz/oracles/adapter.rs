@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sansocket::net::{self, Receiver, Sender, Transport};
+use sansocket::tls::{Engine, Secure};
 use sansocket::{Buffer, CloseCode, Config, Error, Prepared, SendError};
 
 use super::reader::Reader;
@@ -37,9 +38,19 @@ const RESPONSE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket
     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 pub fn check(data: &[u8]) {
+    check_over(data, false);
+}
+
+/// The same with a `Secure` over the transport, whose engine changes nothing: so all of the above has to hold.
+pub fn check_secure(data: &[u8]) {
+    check_over(data, true);
+}
+
+fn check_over(data: &[u8], secure: bool) {
     let mut reader = Reader::new(data);
     let flags = reader.byte();
     let setup = Setup {
+        secure,
         hasty: flags & 7 == 7,
         accepts: flags & 8 != 0,
         max_queue: reader.pick(&[20, 200, 5000, 1 << 20]),
@@ -77,13 +88,21 @@ pub fn check(data: &[u8]) {
 }
 
 struct Setup {
+    secure: bool,
     hasty: bool,
     accepts: bool,
     max_queue: usize,
 }
 
 impl Setup {
-    fn open(&self, transport: &Scripted) -> Option<(Sender<Scripted>, Receiver<Scripted>)> {
+    fn socket(&self, transport: &Scripted) -> Socket {
+        match self.secure {
+            true => Box::new(Secure::client(transport.clone(), Transparent)),
+            false => Box::new(transport.clone()),
+        }
+    }
+
+    fn open(&self, transport: &Scripted) -> Option<(Sender<Socket>, Receiver<Socket>)> {
         let hour = Duration::from_secs(3600);
         let time = if self.hasty { Duration::from_millis(1) } else { hour };
         let config = Config::builder()
@@ -96,11 +115,11 @@ impl Setup {
             .build()
             .unwrap();
         if !self.accepts {
-            let halves = net::open(transport.clone(), Buffer::new(), config);
+            let halves = net::open(self.socket(transport), Buffer::new(), config);
             assert!(halves.is_ok() || transport.state().hurt);
             return halves.ok();
         }
-        match net::accept(transport.clone(), config) {
+        match net::accept(self.socket(transport), config) {
             Ok(halves) => {
                 assert_eq!(transport.state().written, RESPONSE);
                 Some(halves)
@@ -123,8 +142,8 @@ impl Setup {
 struct Session {
     hasty: bool,
     transport: Scripted,
-    sender: Sender<Scripted>,
-    receiver: Receiver<Scripted>,
+    sender: Sender<Socket>,
+    receiver: Receiver<Socket>,
     /// How much was read and written before the connection was open, or was looked at since.
     read: usize,
     written: usize,
@@ -330,6 +349,40 @@ enum Step {
     Fail(ErrorKind),
     /// Claims one byte more than there was.
     TooMuch,
+}
+
+type Socket = Box<dyn Transport>;
+
+/// An engine whose records are the plaintext.
+struct Transparent;
+
+impl Engine for Transparent {
+    fn open(&mut self, records: &mut [u8], plain: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        plain(records);
+        Ok(())
+    }
+
+    fn seal(&mut self, plain: &[u8], records: &mut Vec<u8>) -> io::Result<()> {
+        assert!(plain.len() <= 16 * 1024);
+        records.extend_from_slice(plain);
+        Ok(())
+    }
+
+    fn close(&mut self, _: &mut Vec<u8>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wants_write(&self) -> bool {
+        false
+    }
+
+    fn is_handshaking(&self) -> bool {
+        false
+    }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
 }
 
 /// A transport that follows a script.

@@ -2,6 +2,8 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -43,7 +45,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// An offer for a `ws` or `wss` URL, with a fresh random key (§4.1).
+    /// An offer for a `ws` or `wss` URL, with a fresh random key (§4.1). `http` and `https` stand for the same, as in
+    /// browsers. Names of other scripts have to be in ASCII already (`xn--`), as the crate `url` writes them.
     ///
     /// # Errors
     ///
@@ -51,8 +54,8 @@ impl Request {
     pub fn new(url: &str) -> Result<Self, BuildError> {
         let (scheme, rest) = url.split_once("://").ok_or(BuildError::Url)?;
         let secure = match scheme {
-            _ if scheme.eq_ignore_ascii_case("ws") => false,
-            _ if scheme.eq_ignore_ascii_case("wss") => true,
+            _ if scheme.eq_ignore_ascii_case("ws") || scheme.eq_ignore_ascii_case("http") => false,
+            _ if scheme.eq_ignore_ascii_case("wss") || scheme.eq_ignore_ascii_case("https") => true,
             _ => return Err(BuildError::Url),
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -127,6 +130,25 @@ impl Request {
         Self { compression: self.compression.or_else(|| compression.cloned()), ..self }
     }
 
+    /// Adds the header `Origin`, as pages in browsers have it: for servers that ask for one (§4.1).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`header`](Self::header).
+    pub fn origin(self, origin: &str) -> Result<Self, BuildError> {
+        self.header("Origin", origin)
+    }
+
+    /// Adds an `Authorization` for HTTP's Basic scheme (RFC 7617). In a `ws` URL everybody on the way can read it.
+    ///
+    /// # Errors
+    ///
+    /// There is a colon in the name.
+    pub fn basic_auth(self, name: &str, password: &str) -> Result<Self, BuildError> {
+        let value = basic(name, password).ok_or(BuildError::Header)?;
+        self.header("Authorization", &value)
+    }
+
     /// The host to connect to; an IPv6 address without its brackets.
     ///
     /// ```
@@ -184,6 +206,11 @@ impl Request {
         }
     }
 
+    /// Host and port as a proxy is told them.
+    pub(crate) fn host_and_port(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// Host and port as URIs have them: without the port that the scheme implies.
     pub(super) fn authority(&self) -> String {
         match self.port == default_port(self.secure) {
@@ -215,6 +242,9 @@ impl Request {
             Err(_) => return Err(Error::HeadTooLarge),
         };
         let (status, head) = parse(input.unread().get(..end).unwrap_or_default())?;
+        if head.version() != (1, 1) {
+            return Err(Error::Malformed);
+        }
         input.consume(end);
         self.check(status, head).map(Some)
     }
@@ -222,7 +252,7 @@ impl Request {
     /// Looks at an answer, of which the head has arrived.
     pub(super) fn check(&self, status: u16, head: Head) -> Result<Response, Error> {
         if status != 101 {
-            return Err(Error::Refused { status, head: Box::new(head) });
+            return Err(Error::Refused { status, head: Box::new(head), body: Body::default() });
         }
         let once = |name| {
             let mut values = head.values(name);
@@ -337,18 +367,70 @@ pub enum BuildError {
     #[cfg(feature = "deflate")]
     #[error("a setting of the compression is out of range")]
     Compression,
+    /// No URL of a proxy that is reached with plain HTTP.
+    #[error("the proxy is not of the form http://user:password@host:port")]
+    Proxy,
+}
+
+/// The body of a refusal: bytes.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Body(pub(super) Vec<u8>);
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Shows its length: it may be secret.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes)", self.0.len())
+    }
+}
+
+impl Error {
+    /// How long the server asks to be left alone (`Retry-After` in seconds, RFC 9110 §10.2.3), with its refusal.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { head, .. } => {
+                head.header_str("Retry-After")?.parse().ok().map(Duration::from_secs)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The credentials of HTTP's Basic scheme.
+pub(crate) fn basic(name: &str, password: &str) -> Option<String> {
+    let value = || format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
+    (!name.contains(':')).then(value)
 }
 
 /// The answer does not open a WebSocket (RFC 6455 §4.1).
 #[derive(thiserror::Error, Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A status other than 101; below 200 if there were too many interim ones. The body, if any, is still unread behind the head.
+    /// A status other than 101; below 200 if there were too many interim ones. There are no redirects: to follow
+    /// `Location`, look at where it leads before you send it credentials, and dial again.
     #[error("the server refuses with status {status}")]
     Refused {
         /// The HTTP status.
         status: u16,
         /// The headers, such as `Location` or `WWW-Authenticate`; there is no method or target.
+        head: Box<Head>,
+        /// The first 16 KiB of the body, as far as it has arrived in time; empty if somebody else reads it.
+        body: Body,
+    },
+    /// The proxy does not open a tunnel: 407 asks for other credentials.
+    #[error("the proxy refuses with status {status}")]
+    ProxyRefused {
+        /// The HTTP status.
+        status: u16,
+        /// The headers; there is no method or target.
         head: Box<Head>,
     },
     /// The URL is a `wss` one, and the transport is not secure: nothing was sent.
@@ -384,7 +466,7 @@ fn default_port(secure: bool) -> u16 {
     if secure { 443 } else { 80 }
 }
 
-fn parse(bytes: &[u8]) -> Result<(u16, Head), Error> {
+pub(super) fn parse(bytes: &[u8]) -> Result<(u16, Head), Error> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     match response.parse(bytes) {
@@ -392,9 +474,9 @@ fn parse(bytes: &[u8]) -> Result<(u16, Head), Error> {
         Err(httparse::Error::TooManyHeaders) => return Err(Error::HeadTooLarge),
         _ => return Err(Error::Malformed),
     }
-    let (Some(status), Some(1)) = (response.code, response.version) else {
+    let (Some(status), Some(minor)) = (response.code, response.version) else {
         return Err(Error::Malformed);
     };
     let headers = response.headers.iter().map(|header| (header.name, header.value));
-    Ok((status, Head::new("", "", (1, 1), headers)))
+    Ok((status, Head::new("", "", (1, minor), headers)))
 }

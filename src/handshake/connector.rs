@@ -4,8 +4,9 @@ use std::borrow::Borrow;
 use std::io::{self, IoSlice};
 use std::time::Instant;
 
-use super::client::{Error, Request, Response};
+use super::client::{Body, Error, Request, Response};
 use super::exchange::{Exchange, Stage};
+use super::refusal::Refusal;
 use crate::buffer::Buffer;
 use crate::config::{Agreement, Config, Role};
 use crate::connection::Connection;
@@ -43,6 +44,7 @@ pub struct Connector {
     interim: u8,
     /// The agreement on compression that the answer holds.
     agreement: Option<Agreement>,
+    refusal: Option<Refusal>,
     failed: Option<Error>,
 }
 
@@ -60,6 +62,7 @@ impl Connector {
             exchange,
             interim: 0,
             agreement: None,
+            refusal: None,
             failed: None,
         }
     }
@@ -71,8 +74,15 @@ impl Connector {
     /// # Errors
     ///
     /// The server refuses, or does not answer as RFC 6455 §4.1 asks. Close the socket. From then on the
-    /// same error again.
+    /// same error again. A refusal is complete with its body, of which 16 KiB are kept, or at the end of the stream, or
+    /// when the time is over: until then more bytes are needed.
     pub fn next(&mut self, input: &mut Buffer) -> Result<Option<Response>, Error> {
+        if let Some(refusal) = self.refusal.as_mut() {
+            if !refusal.take(input) && !self.exchange.is_finished() {
+                return Ok(None);
+            }
+            self.end_refusal();
+        }
         if self.exchange.stage() != Stage::Head {
             return self.failed.clone().map_or(Ok(None), Err);
         }
@@ -88,12 +98,25 @@ impl Connector {
                 Err(Error::Refused { status: 100..=199, .. }) if self.interim < MAX_INTERIM => {
                     self.interim += 1;
                 }
+                Err(Error::Refused { status, head, .. }) => {
+                    self.refusal = Some(Refusal::new(status, *head));
+                    self.exchange.await_body();
+                    return self.next(input);
+                }
                 Err(error) => {
                     self.exchange.enter(Stage::Finished);
                     self.failed = Some(error.clone());
                     return Err(error);
                 }
             }
+        }
+    }
+
+    /// The refusal has arrived, as much of it as there will be.
+    fn end_refusal(&mut self) {
+        if let Some(Refusal { status, head, body, .. }) = self.refusal.take() {
+            self.exchange.enter(Stage::Finished);
+            self.failed = Some(Error::Refused { status, head: Box::new(head), body: Body(body) });
         }
     }
 

@@ -6,7 +6,7 @@
 //!   └── refused, or late: the response that says so ──────┘
 //! ```
 //!
-//! A stage ends early, and the exchange with it, when nobody is left to answer.
+//! A client goes from Head to Deciding, or over Refused to Finished. A stage ends early, and the exchange with it, when nobody is left to answer.
 
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
@@ -41,6 +41,8 @@ pub(crate) struct Exchange {
 pub(super) enum Stage {
     /// The peer's head is awaited.
     Head,
+    /// The head refuses, and its body is awaited: until the same deadline, or the end of the stream.
+    Refused,
     /// The application has the head. There is no deadline.
     Deciding,
     /// A response that opens nothing is being written, or held by the writer.
@@ -75,6 +77,12 @@ impl Exchange {
     pub(super) fn enter(&mut self, stage: Stage) {
         self.stage = stage;
         self.since = None;
+    }
+
+    /// The head has arrived, and refuses: its deadline is that of the body, too.
+    #[cfg(feature = "client")]
+    pub(super) fn await_body(&mut self) {
+        self.stage = Stage::Refused;
     }
 
     /// Notes whether bytes have arrived.
@@ -138,7 +146,7 @@ impl Exchange {
     /// Does what is due, and says when to be called again.
     pub(crate) fn tick(&mut self, now: Instant) -> Result<Option<Instant>, TimedOut> {
         let timeout = Duration::from(match self.stage {
-            Stage::Head => self.handshake_timeout,
+            Stage::Head | Stage::Refused => self.handshake_timeout,
             Stage::Answering => self.write_timeout,
             Stage::Lingering => self.linger,
             Stage::Deciding | Stage::Finished => return Ok(None),
@@ -177,15 +185,17 @@ impl Exchange {
                 self.enter(Stage::Finished);
                 return Err(Disconnected { mid_message: self.heard });
             }
-            Stage::Lingering => self.enter(Stage::Finished),
+            Stage::Lingering | Stage::Refused => self.enter(Stage::Finished),
             _ => {}
         }
         Ok(())
     }
 
-    /// The socket has failed: nothing can be said any more.
-    pub(crate) fn fail(&mut self) {
+    /// The socket has failed: nothing can be said any more. Whether it is known how it ends: a refusal stays one.
+    pub(crate) fn fail(&mut self) -> bool {
+        let is_refused = self.stage == Stage::Refused;
         self.enter(Stage::Finished);
+        is_refused
     }
 
     /// Says whether the writer has passed on what it took. One that may hold something says so before the write.

@@ -10,6 +10,7 @@ use super::handshake::{LONG, linger, prepare, step};
 use super::link::Link;
 use super::receiver::Receiver;
 use super::sender::Sender;
+use super::stream::Stream;
 use super::transport::Transport;
 use crate::buffer::Buffer;
 use crate::config::Config;
@@ -124,7 +125,7 @@ pub(super) fn open_as<S: Transport>(
 }
 
 /// A client's request, on a port that serves both WebSockets and plain HTTP.
-pub enum Incoming<S: Transport> {
+pub enum Incoming<S: Transport = Stream> {
     /// To open a WebSocket.
     Upgrade(Upgrade<S>),
     /// Something else.
@@ -228,7 +229,7 @@ impl<S: Transport> fmt::Debug for Incoming<S> {
 /// ```
 #[doc(alias = "WebSocketUpgrade")]
 #[doc(alias = "subprotocol")]
-pub struct Upgrade<S: Transport> {
+pub struct Upgrade<S: Transport = Stream> {
     exchange: Unanswered<S>,
     input: Buffer,
     request: Request,
@@ -295,7 +296,7 @@ impl<S: Transport> fmt::Debug for Upgrade<S> {
 
 /// A plain HTTP request, of which only the head was read. If it is dropped without an answer, the client gets a
 /// 500.
-pub struct HttpRequest<S: Transport> {
+pub struct HttpRequest<S: Transport = Stream> {
     exchange: Unanswered<S>,
     input: Buffer,
     head: Head,

@@ -13,6 +13,9 @@ use crate::error::Error;
 use crate::handshake::Connector;
 use crate::handshake::client::{self, Request, Response};
 
+/// The two halves of a connection, and the server's answer, such as for its cookies.
+pub type Connected<S> = (Sender<S>, Receiver<S>, Response);
+
 /// Opens a WebSocket over a connected socket: the client's side, after TLS if it is to be secure.
 ///
 /// ```no_run
@@ -40,13 +43,22 @@ pub fn connect<S: Transport>(
     stream: S,
     request: &Request,
     config: impl Borrow<Config>,
-) -> Result<(Sender<S>, Receiver<S>, Response), Error> {
-    let config = config.borrow();
+) -> Result<Connected<S>, Error> {
+    connect_with(stream, Buffer::new(), request, config.borrow())
+}
+
+/// The same over a socket from which bytes were read before.
+pub(super) fn connect_with<S: Transport>(
+    stream: S,
+    mut input: Buffer,
+    request: &Request,
+    config: &Config,
+) -> Result<Connected<S>, Error> {
     if request.is_secure() && !stream.is_secure() {
         return Err(client::Error::Insecure.into());
     }
     prepare(&stream, config)?;
-    let (mut connector, mut input) = (Connector::new(request.clone(), config), Buffer::new());
+    let mut connector = Connector::new(request.clone(), config);
     let response = loop {
         match connector.next(&mut input)? {
             Some(response) => break response,

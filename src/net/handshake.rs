@@ -43,10 +43,10 @@ pub(super) fn step<S: Transport>(
     longest: Duration,
 ) -> Result<(), Error> {
     let result = try_step(stream, exchange, input, longest);
-    if matches!(result, Err(Error::Io(_))) {
-        exchange.fail();
+    match result {
+        Err(Error::Io(_)) if exchange.fail() => Ok(()),
+        result => result,
     }
-    result
 }
 
 fn try_step<S: Transport>(

@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{self as unix, UnixListener, UnixStream};
 use std::time::Duration;
 
+use super::stream::Stream;
 use super::transport::Transport;
 
 /// A source of connections for a [`Server`](super::Server): [`TcpListener`], `UnixListener`, or your own, such
@@ -92,14 +93,14 @@ pub trait Listener {
 const LOOK_UP: Duration = Duration::from_millis(100);
 
 impl Listener for TcpListener {
-    type Stream = TcpStream;
+    type Stream = Stream;
     type Address = SocketAddr;
 
-    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
         let (stream, peer) = self.accept()?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         stream.set_read_timeout(None)?; // that of the listener, which it has inherited
-        Ok((stream, peer))
+        Ok((stream.into(), peer))
     }
 
     /// Sees to it that accepting looks up by itself.

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::link::{Attempt, Link, is_timeout};
+use super::stream::Stream;
 use super::transport::Transport;
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
@@ -37,7 +38,7 @@ const WRITE_AGAIN: Duration = Duration::from_millis(20);
 /// first writes what is queued, as long as the peer takes it, and waits for the peer's end of the stream, for at
 /// most the [linger](crate::ConfigBuilder::linger) time, so that the peer gets to read the last frame. Without a Close of the peer's, though ours was sent, it sees an abrupt end: see
 /// [`close`](Self::close).
-pub struct Receiver<S: Transport> {
+pub struct Receiver<S: Transport = Stream> {
     link: Arc<Link<S>>,
     /// `None` once it was dropped.
     inner: Option<Box<Inner<S>>>,

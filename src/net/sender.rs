@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::link::Link;
+use super::stream::Stream;
 use super::transport::Transport;
 use crate::close::CloseCode;
 use crate::error::{Error, SendError};
@@ -22,7 +23,7 @@ use crate::prepared::Prepared;
 ///
 /// The socket is shut down when the [`Receiver`](super::Receiver) is dropped, whatever senders there are; its
 /// descriptor is given back with the last of them.
-pub struct Sender<S> {
+pub struct Sender<S = Stream> {
     link: Arc<Link<S>>,
 }
 
@@ -103,10 +104,9 @@ impl<S: Transport> Sender<S> {
     /// For messages to many: whoever cannot keep up gets `QueueFull`, and holds up nobody.
     ///
     /// ```no_run
-    /// use std::net::TcpStream;
     /// use sansocket::{CloseCode, Prepared, SendError, net::Sender};
     ///
-    /// fn broadcast(audience: &mut Vec<Sender<TcpStream>>, news: &str) {
+    /// fn broadcast(audience: &mut Vec<Sender>, news: &str) {
     ///     let news = Prepared::new(news);
     ///     audience.retain(|sender| match sender.try_send_prepared(&news) {
     ///         Err(SendError::QueueFull) => {

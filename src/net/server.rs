@@ -14,6 +14,7 @@ use super::link::is_timeout;
 use super::listener::Listener;
 use super::receiver::Receiver;
 use super::sender::Sender;
+use super::stream::Stream;
 use super::transport::Transport;
 use crate::close::CloseCode;
 use crate::config::Config;
@@ -24,6 +25,9 @@ use crate::log;
 use crate::timers::earlier;
 
 type OnError<A> = dyn Fn(&A, &Error) + Send + Sync;
+
+/// Puts TLS over a stream.
+type Wrap<S> = dyn Fn(S) -> io::Result<S> + Send + Sync;
 
 /// How soon a handshake notices that a stop gives it up.
 const CUT_OFF_WITHIN: Duration = Duration::from_millis(100);
@@ -74,6 +78,7 @@ pub struct Server<L: Listener = TcpListener> {
     max_connections: usize,
     on_error: Arc<OnError<L::Address>>,
     connections: Arc<Connections<L::Stream>>,
+    wrap: Option<Arc<Wrap<L::Stream>>>,
 }
 
 impl Server {
@@ -92,6 +97,26 @@ impl Server {
         // A socket that listens has one.
         self.listener.local_addr().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into())
     }
+
+    /// Speaks TLS on this port, with certificates, crypto provider and versions of this configuration; see
+    /// [`tls`](crate::tls), also for certificates that are renewed. The TLS handshake is done on the thread of its connection,
+    /// and is part of the opening handshake with its deadline. A client that speaks plain HTTP gets a 400.
+    ///
+    /// As the protocol of ALPN only `http/1.1` is agreed to, or none, if the client offers none.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput`: the configuration offers another protocol of ALPN, such as `h2`, or takes early data.
+    #[cfg(feature = "rustls")]
+    pub fn tls(mut self, config: Arc<crate::tls::rustls::ServerConfig>) -> io::Result<Self> {
+        use crate::tls::{Rustls, Secure, check_server};
+
+        let config = check_server(config)?;
+        self.wrap = Some(Arc::new(move |stream: Stream| {
+            stream.wrap(|stream| Ok(Secure::server(stream, Rustls::server(Arc::clone(&config))?)))
+        }));
+        Ok(self)
+    }
 }
 
 impl<L: Listener> Server<L> {
@@ -109,6 +134,7 @@ impl<L: Listener> Server<L> {
             max_connections: 1000,
             on_error: Arc::new(|peer, error| log::connection_error(peer, error)),
             connections: Arc::default(),
+            wrap: None,
         })
     }
 
@@ -180,9 +206,11 @@ impl<L: Listener> Server<L> {
             let theirs = Arc::clone(&accepted);
             let (handler, config) = (Arc::clone(&handler), self.config.clone());
             let on_error = Arc::clone(&self.on_error);
+            let wrap = self.wrap.clone();
             let serve = move || {
                 if let Some((permit, stream, peer)) = take(&theirs) {
-                    if let Some(error) = serve(permit, stream, &config, &*handler) {
+                    if let Some(error) = serve(permit, stream, wrap.as_deref(), &config, &*handler)
+                    {
                         report(&*on_error, &peer, &error);
                     }
                 }
@@ -230,9 +258,11 @@ impl<L: Listener> Server<L> {
     /// Tells a client that there is no room, unless too many are being told.
     fn turn_away(&self, stream: L::Stream, peer: L::Address) {
         let told = self.connections.refusal_permit().map(|permit| {
-            let config = self.config.clone();
+            let (config, wrap) = (self.config.clone(), self.wrap.clone());
             thread::Builder::new().spawn(move || {
-                refuse(&stream, Response::full(), &config);
+                if let Ok(stream) = wrapped(stream, wrap.as_deref()) {
+                    refuse(&stream, Response::full(), &config);
+                }
                 drop(permit);
             })
         });
@@ -259,7 +289,7 @@ impl<L: Listener + fmt::Debug> fmt::Debug for Server<L> {
 /// Stops a [`Server`], from any thread.
 #[doc(alias = "shutdown")]
 #[doc(alias = "graceful")]
-pub struct Handle<S: Transport = std::net::TcpStream> {
+pub struct Handle<S: Transport = Stream> {
     waker: Arc<dyn Fn() + Send + Sync>,
     connections: Arc<Connections<S>>,
 }
@@ -317,14 +347,23 @@ impl<S: Transport> fmt::Debug for Handle<S> {
     }
 }
 
+fn wrapped<S>(stream: S, wrap: Option<&Wrap<S>>) -> io::Result<S> {
+    match wrap {
+        Some(wrap) => wrap(stream),
+        None => Ok(stream),
+    }
+}
+
 /// One connection, from its first byte to its last; the error that ended it, if any.
 fn serve<S: Transport + 'static>(
     permit: Permit<S>,
     stream: S,
+    wrap: Option<&Wrap<S>>,
     config: &Config,
     handler: &(dyn Fn(Incoming<S>) -> HandlerResult + Send + Sync),
 ) -> Option<Error> {
     let result = catch_unwind(AssertUnwindSafe(|| {
+        let stream = wrapped(stream, wrap)?;
         let cut_off = || permit.is_abandoned();
         let mut incoming = Incoming::read_unless(stream, config, CUT_OFF_WITHIN, cut_off)?;
         if let Incoming::Upgrade(upgrade) = &mut incoming {

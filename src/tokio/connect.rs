@@ -15,6 +15,9 @@ use crate::error::Error;
 use crate::handshake::Connector;
 use crate::handshake::client::{self, Request, Response};
 
+/// The two halves of a connection, and the server's answer, such as for its cookies.
+pub type Connected<S> = (Sender<S>, Receiver<S>, Response);
+
 /// Opens a WebSocket over a connected stream: the client's side, after TLS if it is to be secure.
 ///
 /// ```no_run
@@ -47,19 +50,21 @@ pub fn connect<S: Transport>(
     stream: S,
     request: &Request,
     config: impl Borrow<Config>,
-) -> impl Future<Output = Result<(Sender<S>, Receiver<S>, Response), Error>> {
-    Box::pin(connect_with(stream, request.clone(), config.borrow().clone()))
+) -> impl Future<Output = Result<Connected<S>, Error>> {
+    Box::pin(connect_with(stream, Buffer::new(), request.clone(), config.borrow().clone()))
 }
 
-async fn connect_with<S: Transport>(
+/// The same over a stream from which bytes were read before.
+pub(super) async fn connect_with<S: Transport>(
     mut stream: S,
+    mut input: Buffer,
     request: Request,
     config: Config,
-) -> Result<(Sender<S>, Receiver<S>, Response), Error> {
+) -> Result<Connected<S>, Error> {
     if request.is_secure() && is_plain(&stream) {
         return Err(client::Error::Insecure.into());
     }
-    let (mut connector, mut input) = (Connector::new(request, &config), Buffer::new());
+    let mut connector = Connector::new(request, &config);
     let mut timer = Timer::default();
     let response = loop {
         match connector.next(&mut input)? {

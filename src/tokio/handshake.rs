@@ -24,10 +24,10 @@ pub(super) async fn step<S: Transport>(
     timer: &mut Timer,
 ) -> Result<(), Error> {
     let result = poll_fn(|cx| poll_step(stream, exchange, input, timer, cx)).await;
-    if matches!(result, Err(Error::Io(_))) {
-        exchange.fail();
+    match result {
+        Err(Error::Io(_)) if exchange.fail() => Ok(()),
+        result => result,
     }
-    result
 }
 
 fn poll_step<S: Transport>(

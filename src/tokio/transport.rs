@@ -27,6 +27,10 @@ pub(super) fn tcp<S: 'static>(stream: &S) -> Option<&TcpStream> {
     if let Some(stream) = (stream as &dyn Any).downcast_ref::<crate::hyper::Stream>() {
         return stream.tcp();
     }
+    #[cfg(feature = "client")]
+    if let Some(stream) = (stream as &dyn Any).downcast_ref::<super::stream::Stream>() {
+        return stream.plain_tcp();
+    }
     (stream as &dyn Any).downcast_ref()
 }
 

@@ -83,12 +83,37 @@ fn only_an_answer_opens_a_connection() {
     let (mut connector, _) = self::connector();
     let mut input = buffer(b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone");
     for _ in 0..2 {
-        assert!(matches!(connector.next(&mut input), Err(E::Refused { status: 404, .. })));
-        assert_eq!(input.unread(), b"none");
+        match connector.next(&mut input) {
+            Err(E::Refused { status: 404, body, .. }) => assert_eq!(*body, *b"none"),
+            other => panic!("{other:?}"),
+        }
     }
     assert!(connector.is_finished());
     assert_eq!(connector.pending(), b"");
     assert!(matches!(connector.connect(), Err(E::Refused { status: 404, .. })));
+}
+
+// R-069, DI-07: a body without a length is over with the stream, or when the time is
+#[test]
+fn a_refusal_is_whole_at_the_end_of_the_stream_or_of_the_time() {
+    let start = Instant::now();
+    for ends in [false, true] {
+        let (mut connector, _) = connector();
+        assert!(connector.tick(start).is_ok());
+        let mut input = buffer(b"HTTP/1.1 429 Slow down\r\nRetry-After: 7\r\n\r\npart");
+        assert!(connector.next(&mut input).unwrap().is_none());
+        match ends {
+            true => connector.eof().unwrap(),
+            false => assert_eq!(connector.tick(start + 10 * SECOND), Ok(None)),
+        }
+        assert!(connector.is_finished());
+        let error = connector.next(&mut input).unwrap_err();
+        assert_eq!(error.retry_after(), Some(7 * SECOND));
+        match error {
+            E::Refused { status: 429, body, .. } => assert_eq!(*body, *b"part"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 // R-075, V53: one deadline for all of it, interim answers and each byte included

@@ -61,6 +61,9 @@ pub(crate) fn verify(
                 verified = connector.next(&mut input);
             }
         }
+        if matches!(verified, Ok(None)) && connector.eof().is_ok() {
+            verified = connector.next(&mut input); // a refusal without a length
+        }
         (verified, input.unread().to_vec())
     };
     let whole = run(&[image]);

@@ -70,9 +70,9 @@ fn our_client_understands_our_refusals() {
     let response = request.reject(503).unwrap().header("Retry-After", "9").unwrap();
     let image = response.body("text/plain", "later").unwrap().to_bytes();
     match verify(&offer, &image, &Config::default()) {
-        (Err(client::Error::Refused { status: 503, head }), rest) => {
+        (Err(client::Error::Refused { status: 503, head, body: rest }), _) => {
             assert_eq!(head.header("Retry-After"), Some(&b"9"[..]));
-            assert_eq!(rest, b"later");
+            assert_eq!(*rest, *b"later");
         }
         other => panic!("{other:?}"),
     }

@@ -16,7 +16,7 @@ const COUNT: usize = 12;
 
 fn serve<H>(handler: H) -> (SocketAddr, Handle, JoinHandle<usize>)
 where
-    H: Fn(Sender<TcpStream>, Receiver<TcpStream>) -> HandlerResult + Send + Sync + 'static,
+    H: Fn(Sender, Receiver) -> HandlerResult + Send + Sync + 'static,
 {
     let server = Server::bind("127.0.0.1:0", Config::default()).unwrap();
     let (address, handle) = (server.local_addr(), server.handle());

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sansocket::net::{Handle, HandlerResult, Listener, Receiver, Sender, Server};
+use sansocket::net::{Handle, HandlerResult, Listener, Receiver, Sender, Server, Stream};
 use sansocket::{Config, Message};
 
 use crate::raw::{CLOSE, PATIENCE, REQUEST, Raw, TEXT, config, read_head};
@@ -19,7 +19,7 @@ struct Running {
     thread: JoinHandle<usize>,
 }
 
-fn echo(sender: Sender<TcpStream>, mut receiver: Receiver<TcpStream>) -> HandlerResult {
+fn echo(sender: Sender, mut receiver: Receiver) -> HandlerResult {
     while let Some(message) = receiver.recv()? {
         assert_ne!(message, Message::Text("panic"), "as asked");
         sender.send(message)?;
@@ -37,7 +37,7 @@ fn start_with(config: Config, build: impl FnOnce(Server) -> Server) -> Running {
 
 fn serve<H>(server: Server, handler: H) -> Running
 where
-    H: Fn(Sender<TcpStream>, Receiver<TcpStream>) -> HandlerResult + Send + Sync + 'static,
+    H: Fn(Sender, Receiver) -> HandlerResult + Send + Sync + 'static,
 {
     let (address, handle) = (server.local_addr(), server.handle());
     Running { address, handle, thread: thread::spawn(move || server.run(handler)) }
@@ -310,12 +310,12 @@ fn a_client_may_answer_the_last_close() {
 struct Failing(TcpListener, Mutex<VecDeque<ErrorKind>>);
 
 impl Listener for Failing {
-    type Stream = TcpStream;
+    type Stream = Stream;
     type Address = SocketAddr;
 
-    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
         let failure = self.1.lock().unwrap().pop_front();
-        failure.map_or_else(|| self.0.accept(), |failure| Err(failure.into()))
+        failure.map_or_else(|| Listener::accept(&self.0), |failure| Err(failure.into()))
     }
 
     fn waker(&self) -> io::Result<Box<dyn Fn() + Send + Sync>> {

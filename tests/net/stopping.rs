@@ -7,21 +7,21 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sansocket::net::{Handle, HandlerResult, Listener, Receiver, Sender, Server};
+use sansocket::net::{Handle, HandlerResult, Listener, Receiver, Sender, Server, Stream};
 use sansocket::{Config, Error, TimedOut};
 
 use crate::raw::{CLOSE, PATIENCE, REQUEST, Raw, config};
 
 fn serve<H>(config: Config, handler: H) -> (SocketAddr, Handle, JoinHandle<usize>)
 where
-    H: Fn(Sender<TcpStream>, Receiver<TcpStream>) -> HandlerResult + Send + Sync + 'static,
+    H: Fn(Sender, Receiver) -> HandlerResult + Send + Sync + 'static,
 {
     let server = Server::bind("127.0.0.1:0", config).unwrap();
     let (address, handle) = (server.local_addr(), server.handle());
     (address, handle, thread::spawn(move || server.run(handler)))
 }
 
-fn receive(_sender: Sender<TcpStream>, mut receiver: Receiver<TcpStream>) -> HandlerResult {
+fn receive(_sender: Sender, mut receiver: Receiver) -> HandlerResult {
     while receiver.recv()?.is_some() {}
     Ok(())
 }
@@ -147,11 +147,11 @@ fn a_connection_that_opens_after_the_deadline_is_cut_off() {
 struct Crowded(TcpListener, Arc<AtomicUsize>);
 
 impl Listener for Crowded {
-    type Stream = TcpStream;
+    type Stream = Stream;
     type Address = SocketAddr;
 
-    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.0.accept()
+    fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+        Listener::accept(&self.0)
     }
 
     fn waker(&self) -> io::Result<Box<dyn Fn() + Send + Sync>> {
@@ -275,12 +275,12 @@ fn a_stop_ends_a_server_that_shares_its_listener() {
 struct LooksUp(TcpListener);
 
 impl Listener for LooksUp {
-    type Stream = TcpStream;
+    type Stream = Stream;
     type Address = SocketAddr;
 
-    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
         thread::sleep(Duration::from_millis(1));
-        self.0.accept()
+        Listener::accept(&self.0)
     }
 }
 

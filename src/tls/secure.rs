@@ -1,0 +1,418 @@
+//! TLS over a transport: whose turn it is to read, to seal and to write.
+//!
+//! Three locks: the inbox is held by the thread that reads, also while it waits for the peer; the outbox by the one that
+//! seals and writes, so that records go out in the order of their sealing; the engine, under either, for the time of
+//! some records in memory. What the engine itself has to say is said by the thread that finds it, or, if that one does
+//! not get the outbox, by the one that has it: it looks when it has given the outbox back.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use super::inbox::{End, Inbox};
+use super::outbox::Outbox;
+use crate::buffer::Buffer;
+use crate::handshake::Response;
+use crate::net::Transport;
+
+/// How often a full socket is tried again with what the engine itself has to say.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// How long a client that speaks plain HTTP has time to read that this is the wrong port.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A transport with TLS over it.
+///
+/// It does not add a thread, and full duplex stays full duplex: a thread that waits for the peer, to read or to
+/// write, keeps no other from the opposite. The TLS handshake is done by the first read or write, within its timeout, or
+/// goes on in the next; [`handshake`](Self::handshake) does it in advance. A read timeout bounds the whole read, however
+/// slowly the bytes of a record arrive.
+///
+/// A connection that is idle holds the state of its [`Engine`], and no buffer after its first read timeout. A peer can
+/// make it hold one read of at most 64 KiB, in plaintext, and what the engine keeps of an unfinished record. Of what is
+/// written at most 64 KiB are sealed in advance.
+pub struct Secure<S, E> {
+    stream: S,
+    is_server: bool,
+    engine: Mutex<E>,
+    inbox: Mutex<Inbox>,
+    outbox: Mutex<Outbox>,
+    /// The engine has something to say, or the socket did not take all of it.
+    speaks: AtomicBool,
+    /// The handshake is done.
+    open: AtomicBool,
+    read_timeout: Timeout,
+    /// As the transport has it at present.
+    set_timeout: Timeout,
+    write_timeout: Timeout,
+}
+
+impl<S: Transport, E: Engine> Secure<S, E> {
+    /// The server's side. A client that speaks plain HTTP is answered with a 400 that says so, in the clear.
+    pub fn server(stream: S, engine: E) -> Self {
+        Self::new(true, stream, engine, Buffer::new())
+    }
+
+    /// The client's side.
+    pub fn client(stream: S, engine: E) -> Self {
+        Self::new(false, stream, engine, Buffer::new())
+    }
+
+    /// With bytes that were read before.
+    pub(crate) fn new(is_server: bool, stream: S, engine: E, input: Buffer) -> Self {
+        Self {
+            stream,
+            is_server,
+            speaks: AtomicBool::new(engine.wants_write()),
+            open: AtomicBool::new(!engine.is_handshaking()),
+            engine: Mutex::new(engine),
+            inbox: Mutex::new(Inbox::new(input)),
+            outbox: Mutex::default(),
+            read_timeout: Timeout::none(),
+            set_timeout: Timeout::none(),
+            write_timeout: Timeout::none(),
+        }
+    }
+
+    /// Does the TLS handshake, unless it is done, within that time from now.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if it takes longer: it can go on. `InvalidData` if the peer does not speak TLS, or is not the right one;
+    /// `UnexpectedEof` if it has gone; and those of the transport.
+    pub fn handshake(&self, timeout: Duration) -> io::Result<()> {
+        let start = Instant::now();
+        while !self.open.load(SeqCst) {
+            let left = timeout.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let Some(mut inbox) = try_lock(&self.inbox)? else {
+                // Another thread reads, and does it.
+                thread::sleep(left.min(Duration::from_millis(1)));
+                continue;
+            };
+            match &inbox.end {
+                Some(end) => return Err(end.write()),
+                None => {
+                    let left = left.max(Duration::from_millis(1));
+                    self.receive(&mut inbox, &mut [], Some(left))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The transport below. To read from it or to write to it breaks the connection.
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// The engine, such as for the peer's certificates. Others wait for it meanwhile: to be dropped soon.
+    ///
+    /// # Errors
+    ///
+    /// It has panicked before.
+    pub fn engine(&self) -> io::Result<impl Deref<Target = E>> {
+        lock(&self.engine)
+    }
+
+    /// Does something with the engine; if it then has something to say, that is said.
+    ///
+    /// # Errors
+    ///
+    /// It has panicked before.
+    pub fn with_engine<T>(&self, act: impl FnOnce(&mut E) -> T) -> io::Result<T> {
+        let mut engine = lock(&self.engine)?;
+        let result = act(&mut engine);
+        let speaks = engine.wants_write();
+        drop(engine);
+        if speaks {
+            self.say();
+        }
+        Ok(result)
+    }
+
+    /// Reads from the transport, once, and opens what has arrived: how much of that is in `space`.
+    fn receive(
+        &self,
+        inbox: &mut Inbox,
+        space: &mut [u8],
+        wait: Option<Duration>,
+    ) -> io::Result<usize> {
+        if inbox.records.is_empty() {
+            let slice = self.speaks_again(inbox).then_some(AGAIN);
+            let timeout = slice.into_iter().chain(wait).min();
+            if self.set_timeout.get() != timeout {
+                self.stream.set_read_timeout(timeout)?;
+                self.set_timeout.set(timeout);
+            }
+            match inbox.records.read_with(|space| self.stream.read(space)) {
+                Ok(0) => {
+                    inbox.end = Some(End::Eof);
+                    return Ok(0);
+                }
+                Ok(_) => {}
+                Err(error) if is_timeout(&error) && timeout != wait => return Ok(0),
+                Err(error) if is_timeout(&error) => {
+                    inbox.release();
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if !std::mem::replace(&mut inbox.heard, true)
+            && self.is_server
+            && inbox.records.unread().first().is_some_and(u8::is_ascii_uppercase)
+        {
+            self.refuse_http(inbox);
+            return Ok(0);
+        }
+        let mut engine = lock(&self.engine)?;
+        let (filled, opened) = inbox.open(space, |records, plain| engine.open(records, plain));
+        if !engine.is_handshaking() {
+            self.open.store(true, SeqCst);
+        }
+        let (speaks, is_closed) = (engine.wants_write(), engine.is_closed());
+        drop(engine);
+        if speaks {
+            self.say();
+        }
+        match opened {
+            Err(error) => inbox.end = Some(End::failed(error)),
+            Ok(()) if is_closed => inbox.end = Some(End::Eof),
+            Ok(()) => {}
+        }
+        Ok(filled)
+    }
+
+    /// Has the engine say what it has to, unless another thread writes.
+    fn say(&self) {
+        self.speaks.store(true, SeqCst);
+        self.speak();
+    }
+
+    /// The same, if there is anything. Every thread calls it that has given the outbox back.
+    fn speak(&self) {
+        while self.speaks.load(SeqCst) {
+            let Ok(Some(mut outbox)) = try_lock(&self.outbox) else {
+                return;
+            };
+            self.speaks.store(false, SeqCst);
+            // A failure, of the engine or of the socket, shows in the next write, if there is one.
+            let _ = self.seal(&mut outbox, &[]);
+            let pushed = outbox.push(&self.stream, self.write_timeout.get());
+            if pushed.is_err_and(|error| is_timeout(&error)) {
+                self.speaks.store(true, SeqCst);
+                return;
+            }
+        }
+    }
+
+    /// Speaks again from time to time while the peer does not take it. Whether there is still something left.
+    fn speaks_again(&self, inbox: &mut Inbox) -> bool {
+        if !self.speaks.load(SeqCst) {
+            inbox.try_at = None;
+            return false;
+        }
+        let now = Instant::now();
+        if inbox.try_at.is_none_or(|at| now >= at) {
+            self.speak();
+            inbox.try_at = Instant::now().checked_add(AGAIN);
+        }
+        self.speaks.load(SeqCst)
+    }
+
+    fn seal(&self, outbox: &mut Outbox, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        outbox.seal(&mut *lock(&self.engine)?, slices)
+    }
+
+    fn write_with(&self, outbox: &mut Outbox, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        outbox.check()?;
+        // What was taken before has to be gone: records cannot be taken back, and this is not to grow.
+        outbox.push(&self.stream, self.write_timeout.get())?;
+        let taken = self.seal(outbox, slices)?;
+        match outbox.push(&self.stream, self.write_timeout.get()) {
+            Err(error) if !is_timeout(&error) => Err(error),
+            _ => Ok(taken),
+        }
+    }
+
+    /// Whoever speaks HTTP to this port is told in HTTP, and has time to read it.
+    fn refuse_http(&self, inbox: &mut Inbox) {
+        let response =
+            Response::refusal(400, "this port speaks TLS: use wss or https\n").to_bytes();
+        // If it cannot be told at once, it is not told.
+        let _ = self.stream.write(&[IoSlice::new(&response)]);
+        let _ = self.stream.flush();
+        let _ = self.stream.shutdown(Shutdown::Write);
+        inbox.refused_until = Instant::now().checked_add(LINGER);
+        inbox.records.consume(usize::MAX);
+    }
+
+    /// Reads the rest of such a request, of which nothing is looked at, until its end or that time.
+    fn discard(&self, inbox: &mut Inbox, until: Instant, wait: Option<Duration>) -> io::Result<()> {
+        let left = until.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            let left = left.max(Duration::from_millis(1));
+            let timeout = wait.map_or(left, |wait| wait.min(left));
+            self.stream.set_read_timeout(Some(timeout))?;
+            self.set_timeout.set(Some(timeout));
+            match inbox.records.read_with(|space| self.stream.read(space)) {
+                Ok(1..) => {
+                    inbox.records.consume(usize::MAX);
+                    return Ok(());
+                }
+                Err(error) if is_timeout(&error) && timeout < left => return Err(error),
+                _ => {}
+            }
+        }
+        let error =
+            io::Error::new(io::ErrorKind::InvalidData, "plain HTTP on a port that speaks TLS");
+        inbox.end = Some(End::failed(error));
+        Ok(())
+    }
+}
+
+impl<S: Transport, E: Engine> Transport for Secure<S, E> {
+    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
+        let mut inbox = lock(&self.inbox)?;
+        let timeout = self.read_timeout.get();
+        let (start, mut wait) = (Instant::now(), timeout);
+        loop {
+            let taken = inbox.take(space);
+            if taken > 0 || space.is_empty() {
+                return Ok(taken);
+            }
+            if let Some(end) = &inbox.end {
+                return end.read();
+            }
+            match inbox.refused_until {
+                Some(until) => self.discard(&mut inbox, until, wait)?,
+                None => match self.receive(&mut inbox, space, wait)? {
+                    0 => {}
+                    filled => return Ok(filled),
+                },
+            }
+            // Part of a record, or none that is the user's: the rest has the rest of the time.
+            wait = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+            if wait.is_some_and(|wait| wait < Duration::from_millis(1)) && inbox.end.is_none() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+    }
+
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if !self.open.load(SeqCst) {
+            self.handshake(self.write_timeout.get().unwrap_or(Duration::MAX))?;
+        }
+        let written = self.write_with(&mut *lock(&self.outbox)?, slices);
+        self.speak();
+        written
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let pushed = lock(&self.outbox)?.push(&self.stream, self.write_timeout.get());
+        self.speak();
+        pushed.and_then(|()| self.stream.flush())
+    }
+
+    fn resumes_writes(&self) -> bool {
+        self.stream.resumes_writes()
+    }
+
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.stream.set_read_timeout(timeout)?;
+        self.read_timeout.set(timeout);
+        self.set_timeout.set(timeout);
+        Ok(())
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.stream.set_write_timeout(timeout)?;
+        self.write_timeout.set(timeout);
+        Ok(())
+    }
+
+    /// Ahead of the end of our side goes a `close_notify` (RFC 8446 §6.1), if no other thread is writing. The end of
+    /// both goes without.
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        if how == Shutdown::Write && self.open.load(SeqCst) {
+            if let (Ok(Some(mut outbox)), Ok(mut engine)) =
+                (try_lock(&self.outbox), lock(&self.engine))
+            {
+                outbox.close(&mut *engine);
+                drop(engine);
+                // Once: the end of the stream says the same.
+                let _ = outbox.push(&self.stream, Some(Duration::ZERO));
+            }
+            self.speak();
+        }
+        self.stream.shutdown(how)
+    }
+
+    fn is_secure(&self) -> bool {
+        true
+    }
+
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.stream.set_nodelay(nodelay)
+    }
+}
+
+impl<S: fmt::Debug, E> fmt::Debug for Secure<S, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secure").field("stream", &self.stream).finish_non_exhaustive()
+    }
+}
+
+/// A timeout that another thread may set, in nanoseconds.
+struct Timeout(AtomicU64);
+
+impl Timeout {
+    const NONE: u64 = u64::MAX;
+
+    fn none() -> Self {
+        Self(AtomicU64::new(Self::NONE))
+    }
+
+    fn get(&self) -> Option<Duration> {
+        match self.0.load(SeqCst) {
+            Self::NONE => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        }
+    }
+
+    fn set(&self, timeout: Option<Duration>) {
+        let nanos = |timeout: Duration| u64::try_from(timeout.as_nanos()).unwrap_or(Self::NONE);
+        self.0.store(timeout.map_or(Self::NONE, nanos), SeqCst);
+    }
+}
+
+/// An engine or a transport that has panicked is of no use any more.
+fn lock<T>(mutex: &Mutex<T>) -> io::Result<MutexGuard<'_, T>> {
+    mutex.lock().map_err(panicked)
+}
+
+/// `None` if another thread has it.
+fn try_lock<T>(mutex: &Mutex<T>) -> io::Result<Option<MutexGuard<'_, T>>> {
+    match mutex.try_lock() {
+        Ok(guard) => Ok(Some(guard)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Poisoned(poisoned)) => Err(panicked(poisoned)),
+    }
+}
+
+fn panicked<T>(_: PoisonError<T>) -> io::Error {
+    io::Error::other("a thread has panicked in this connection")
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
