@@ -2,7 +2,7 @@
 //!
 //! A [`Secure`] is a [`Transport`](crate::net::Transport) over another one. Between the two stands an [`Engine`], a
 //! TLS library as a state machine over bytes: it never sees the socket, and no lock is held around it while a thread
-//! waits for the peer. With the feature `rustls` there is one, `Rustls`; the example `native_tls` shows another.
+//! waits for the peer. With the feature `rustls` there is one, `Rustls`; `examples/native-tls` shows another.
 //!
 #![cfg_attr(feature = "rustls", doc = "```no_run")]
 #![cfg_attr(not(feature = "rustls"), doc = "```ignore")]
