@@ -272,6 +272,8 @@ pub mod hyper;
 mod log;
 mod mask;
 mod message;
+#[cfg(feature = "mio")]
+pub mod mio;
 pub mod net;
 mod prepared;
 mod timers;
