@@ -161,3 +161,17 @@ impl<S> Client<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // ML-09: with its generation, its deadline and its subscriptions less than 300
+    #[test]
+    fn a_connection_takes_240_bytes_and_the_state() {
+        // In a build with assertions a socket of mio knows where it is registered.
+        let debug = if cfg!(debug_assertions) { 16 } else { 0 };
+        let size = size_of::<Option<Client<()>>>();
+        assert!(size <= 240 + debug, "{size} bytes");
+    }
+}

@@ -15,6 +15,7 @@ mod wire;
 const USAGE: &str = "\
 usage: peers memory [FILTER...] [--rounds N] [--peers NAME,NAME...]
        peers tcp [FILTER...] [--rounds N] [--peers NAME,NAME...]
+       peers fairness [FILTER...] [--rounds SECONDS] [--peers NAME,NAME...]
        peers chart
        peers serve NAME ADDRESS
        peers broadcast NAME ADDRESS
@@ -77,6 +78,7 @@ fn run() -> Result<(), String> {
     match words.next().as_deref() {
         Some("memory") => memory::run(&Options::parse(words)?),
         Some("tcp") => tcp::run(&Options::parse(words)?),
+        Some("fairness") => tcp::fairness::run(&Options::parse(words)?),
         Some("chart") => chart::draw(),
         Some("serve") => serve(adapters::SERVERS, words),
         Some("broadcast") => serve(adapters::BROADCASTERS, words),

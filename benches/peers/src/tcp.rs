@@ -16,6 +16,7 @@ use crate::report::{Table, median, size};
 use crate::results::{Results, Row};
 
 mod client;
+pub mod fairness;
 mod handshakes;
 mod server;
 mod system;

@@ -61,7 +61,7 @@ fn build_example(name: &str) -> Result<PathBuf, String> {
     }
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(["build", "--release", "--example", name, "--features", "tokio"]);
+    cargo.args(["build", "--release", "--example", name, "--features", "mio,tokio"]);
     cargo.args(["--message-format", "json"]);
     cargo.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(target().join("main"));
     cargo.env("CARGO_PROFILE_RELEASE_LTO", "thin");
