@@ -57,7 +57,8 @@ impl Board {
     }
 
     fn page(&self) -> Option<Response> {
-        let response = Response::new(200).ok()?.body("text/html; charset=utf-8", &*self.page).ok()?;
+        let response =
+            Response::new(200).ok()?.body("text/html; charset=utf-8", &*self.page).ok()?;
         let response = response.header("Content-Security-Policy", &self.policy).ok()?;
         response.header("Cache-Control", "no-store").ok()
     }

@@ -47,12 +47,12 @@ impl Reply {
     /// Sends a command, without waiting.
     pub(crate) fn send(&self, command: &str) -> Result<(), &'static str> {
         match self {
-            Self::Tcp(commands) => commands.try_send(format!("{command}\n")).map_err(|error| {
-                match error {
+            Self::Tcp(commands) => {
+                commands.try_send(format!("{command}\n")).map_err(|error| match error {
                     std::sync::mpsc::TrySendError::Full(_) => "the device does not read",
                     std::sync::mpsc::TrySendError::Disconnected(_) => "the device has gone",
-                }
-            }),
+                })
+            }
             // A datagram to a full socket is lost, as any may be.
             Self::Udp(socket, address) => match socket.send_to(command.as_bytes(), address) {
                 Ok(_) => Ok(()),

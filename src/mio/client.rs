@@ -31,6 +31,8 @@ pub(super) struct Flags {
     pub(super) undecoded: bool,
     /// It waits for its next turn.
     pub(super) listed: bool,
+    /// It has caused much work in its last turn.
+    pub(super) busy: bool,
     /// It is looked at when the round ends.
     pub(super) touched: bool,
     /// It is open, and the application does not know yet.

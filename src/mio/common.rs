@@ -42,6 +42,8 @@ pub(super) struct Common {
     pub(super) end: Option<End>,
     /// The second in which that connection is to be looked at.
     pub(super) due: u32,
+    /// The work that connections have caused: bytes that were read, and messages, of which each counts as 256 bytes.
+    pub(super) spent: usize,
     pub(super) others: Option<Arc<dyn Others>>,
 }
 
@@ -97,6 +99,7 @@ impl Common {
             touched: Vec::new(),
             end: None,
             due: NEVER,
+            spent: 0,
             others: None,
         }
     }

@@ -27,6 +27,11 @@ const BYTES: usize = 256 * 1024;
 /// Messages, pings and pongs of a turn at most.
 const EVENTS: usize = 1024;
 
+/// What a message costs beside its bytes, in bytes.
+const MESSAGE: usize = 256;
+/// From so much work in a turn on a connection is busy.
+const BUSY: usize = 128 * 1024;
+
 /// Whether a short read is all there was, and what comes next is an event: elsewhere only a read that would block says so.
 const SHORT_READ_IS_ALL: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
@@ -91,6 +96,21 @@ impl<S> Client<S> {
         common: &mut Common,
     ) -> io::Result<()> {
         let mut left = Budget { bytes: BYTES, events: EVENTS };
+        let received = self.receive_within(&mut left, id, input, app, common);
+        let spent = (BYTES - left.bytes) + (EVENTS - left.events) * MESSAGE;
+        self.flags.busy = spent >= BUSY;
+        common.spent += spent;
+        received
+    }
+
+    fn receive_within<A: App<State = S>>(
+        &mut self,
+        left: &mut Budget,
+        id: Id,
+        input: &mut Buffer,
+        app: &mut A,
+        common: &mut Common,
+    ) -> io::Result<()> {
         for _ in 0..READS {
             if !self.has_input() || left.bytes == 0 || left.events == 0 {
                 break;
@@ -102,9 +122,9 @@ impl<S> Client<S> {
                 continue;
             }
             if !self.flags.undecoded {
-                self.read(input, &mut left, app, common)?;
+                self.read(input, left, app, common)?;
             }
-            let dispatch = || self.dispatch(id, input, app, common, &mut left);
+            let dispatch = || self.dispatch(id, input, app, common, left);
             if catch_unwind(AssertUnwindSafe(dispatch)).is_err() {
                 input.clear();
                 self.panicked(common);

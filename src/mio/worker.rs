@@ -1,6 +1,6 @@
-//! The loop of one shard. Each round waits for sockets, mail or a deadline, and serves in turn: those whose sockets have news,
-//! then as many of those that had more to say than one turn holds, then new connections and mail; what was published goes
-//! out at the end.
+//! The loop of one shard. Each round waits for sockets, mail or a deadline, and serves in turn: those whose sockets have news, then some
+//! of those that are busy and those that had more to say than one turn holds, then new connections and mail; what was
+//! published goes out at the end.
 
 use std::collections::VecDeque;
 use std::io;
@@ -38,8 +38,8 @@ const LISTENER: Token = Token(usize::MAX - 1);
 
 /// Events of a round.
 const EVENTS: usize = 1024;
-/// Turns of those that wait for another one, in a round in which nothing else happens.
-const TURNS: usize = 8;
+/// How much work those that wait for a turn get done in a round, unless the others get more, see [`Common::spent`].
+const QUANTUM: usize = 512 * 1024;
 /// New connections of a round.
 const ACCEPTS: usize = 64;
 /// Mail of a round.
@@ -151,7 +151,7 @@ impl<A: App> Worker<A> {
     }
 
     fn round(&mut self, events: &Events) {
-        let mut served = 0;
+        self.common.spent = 0;
         for event in events {
             match event.token() {
                 MAILBOX => self.has_mail = true,
@@ -160,22 +160,10 @@ impl<A: App> Worker<A> {
                         listening.set_ready();
                     }
                 }
-                Token(slot) => {
-                    self.event(u32::try_from(slot).unwrap_or(u32::MAX), event);
-                    served += 1;
-                }
+                Token(slot) => self.event(u32::try_from(slot).unwrap_or(u32::MAX), event),
             }
         }
-        // Behind those that have news, but as many: a crowd on one side holds up nobody on the other.
-        for _ in 0..self.waiting.len().min(served.max(TURNS)) {
-            let Some(id) = self.waiting.pop_front() else {
-                break;
-            };
-            if let Some(client) = self.table.get(id) {
-                client.flags.listed = false;
-                self.turn(id.slot());
-            }
-        }
+        self.serve_waiting();
         self.accept();
         self.read_mail();
         self.close_some();
@@ -190,6 +178,26 @@ impl<A: App> Worker<A> {
         }
         self.table.end_round();
         self.common.topics.end_round();
+    }
+
+    /// Turns of those that wait for one: behind those that have news and are not busy, but with as much work as they were, so
+    /// that a crowd on one side holds up nobody on the other.
+    fn serve_waiting(&mut self) {
+        let quantum = self.common.spent.max(QUANTUM);
+        self.common.spent = 0;
+        // Those that are listed again meanwhile have had their turn.
+        for _ in 0..self.waiting.len() {
+            if self.common.spent >= quantum {
+                break;
+            }
+            let Some(id) = self.waiting.pop_front() else {
+                break;
+            };
+            if let Some(client) = self.table.get(id) {
+                client.flags.listed = false;
+                self.turn(id.slot());
+            }
+        }
     }
 
     /// Turns of those that were sent something outside of their own.
@@ -211,9 +219,11 @@ impl<A: App> Worker<A> {
         if let Some(client) = self.table.slot(slot) {
             client.flags.readable |= event.is_readable() || event.is_read_closed();
             client.flags.ended |= event.is_read_closed();
-            // One that waits for its turn has just had one.
-            if !client.flags.listed {
-                self.turn(slot);
+            // One that waits for its turn has just had one; one that is busy goes behind those that are not.
+            match client.flags.listed {
+                true => {}
+                false if client.flags.busy => self.list(slot),
+                false => self.turn(slot),
             }
         }
     }
@@ -236,14 +246,20 @@ impl<A: App> Worker<A> {
             Next::Waits => self.table.set_due(slot, self.common.due),
             Next::Unfinished => {
                 self.table.set_due(slot, self.common.due);
-                if let Some(client) = self.table.slot(slot) {
-                    if !std::mem::replace(&mut client.flags.listed, true) {
-                        self.waiting.push_back(id);
-                    }
-                }
+                self.list(slot);
             }
             Next::Gone => self.remove(slot, id),
             Next::Taken => self.give_away(slot),
+        }
+    }
+
+    /// Lets a connection wait for its next turn.
+    fn list(&mut self, slot: u32) {
+        let id = self.table.id(slot);
+        if let Some(client) = self.table.slot(slot) {
+            if !std::mem::replace(&mut client.flags.listed, true) {
+                self.waiting.push_back(id);
+            }
         }
     }
 

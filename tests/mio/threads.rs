@@ -123,7 +123,8 @@ fn many_threads_send_at_once() {
 #[test]
 fn threads_that_post_while_the_server_stops_are_refused() {
     for _ in 0..10 {
-        let server = Running::start_with(Config::default(), |server| server.shards(2).max_mail(100));
+        let server =
+            Running::start_with(Config::default(), |server| server.shards(2).max_mail(100));
         let handle = server.handle.clone();
         let poster = thread::spawn(move || {
             loop {
