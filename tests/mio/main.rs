@@ -17,6 +17,7 @@ mod common;
 mod backpressure;
 mod closing;
 mod deadlines;
+mod fairness;
 mod handshake;
 mod http;
 mod messages;
