@@ -1,4 +1,4 @@
-//! Thousands of connections on one thread: event loops over [mio](::mio), whose work is left to an [`App`].
+//! Thousands of connections on one thread: event loops over the crate `mio`, whose work is left to an [`App`].
 //!
 //! ```no_run
 //! use sansocket::{Config, mio::Server};

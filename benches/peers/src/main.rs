@@ -19,6 +19,8 @@ usage: peers memory [FILTER...] [--rounds N] [--peers NAME,NAME...]
        peers chart
        peers serve NAME ADDRESS
        peers broadcast NAME ADDRESS
+       peers topics NAME ADDRESS
+       peers threads NAME ADDRESS
 
 A case is measured if its name contains every FILTER. With --peers nothing is saved, since only numbers of
 one run can be compared.";
@@ -82,6 +84,12 @@ fn run() -> Result<(), String> {
         Some("chart") => chart::draw(),
         Some("serve") => serve(adapters::SERVERS, words),
         Some("broadcast") => serve(adapters::BROADCASTERS, words),
+        Some("topics") => {
+            serve(&[("sansocket event loop", adapters::sansocket::serve_topics)], words)
+        }
+        Some("threads") => {
+            serve(&[("sansocket event loop", adapters::sansocket::serve_threads)], words)
+        }
         _ => Err(USAGE.to_owned()),
     }
 }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::{handshake_request, is_accepted, reset_when_closed};
-use super::server::{self, Server};
+use super::server::{self, Role, Server};
 use super::system;
 use crate::Options;
 use crate::report::Table;
@@ -167,7 +167,7 @@ fn waits(address: SocketAddr, crowd: Crowd, time: Duration) -> io::Result<Vec<f6
 pub fn run(options: &Options) -> Result<(), String> {
     system::raise_open_files();
     let servers = server::all()?;
-    let ours = |server: &&Server| !server.is_broadcaster && options.wants_peer(&server.name);
+    let ours = |server: &&Server| server.role == Role::Echo && options.wants_peer(&server.name);
     system::pin(1).map_err(|error| error.to_string())?;
     let time = Duration::from_secs(options.rounds.unwrap_or(SECONDS) as u64);
     for crowd in CROWDS.into_iter().filter(|crowd| options.wants(&crowd.name())) {
