@@ -16,6 +16,11 @@ const SLOT_BITS: u32 = 24;
 const GENERATION_BITS: u32 = 32;
 /// Connections of a shard.
 const MAX_SLOTS: u32 = 1 << SLOT_BITS;
+/// Slots that there is room for from the beginning. Such blocks are not resident before they are used, and leave no holes
+/// among small ones when they grow.
+const FIRST: usize = 4096;
+/// The same for columns of 4 bytes.
+const FIRST_COLUMN: usize = 64 * 1024;
 /// The generation of a slot whose names are used up: it stays empty.
 const RETIRED: u32 = u32::MAX;
 
@@ -73,9 +78,9 @@ impl<S> Table<S> {
     pub(super) fn new(shard: u8) -> Self {
         Self {
             shard,
-            clients: Vec::new(),
-            due: Vec::new(),
-            generations: Vec::new(),
+            clients: Vec::with_capacity(FIRST),
+            due: Vec::with_capacity(FIRST_COLUMN),
+            generations: Vec::with_capacity(FIRST_COLUMN),
             vacant: BinaryHeap::new(),
             freed: Vec::new(),
             count: 0,
@@ -191,9 +196,9 @@ impl<S> Table<S> {
             self.due.pop();
         }
         let len = self.clients.len();
-        if self.clients.capacity() / 4 > len.max(256) {
+        if self.clients.capacity() / 4 > len.max(FIRST) {
             self.clients.shrink_to(2 * len);
-            self.due.shrink_to(2 * len);
+            self.due.shrink_to(FIRST_COLUMN.max(2 * len));
         }
     }
 }

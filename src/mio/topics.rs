@@ -24,6 +24,9 @@ pub enum SubscribeError {
 /// The longest name of a topic.
 const MAX_NAME: usize = 255;
 
+/// Slots that there is room for from the first subscription on: a block that grows without leaving a hole.
+const FIRST: usize = 16 * 1024;
+
 /// The subscriptions of one connection. Most have one or none, which need no memory elsewhere.
 #[derive(Debug, Default)]
 enum Subscriptions {
@@ -102,6 +105,9 @@ impl Topics {
             return Err(SubscribeError::TooMany { max: self.max_per_connection });
         }
         let number = known.unwrap_or_else(|| self.create(name));
+        if self.by_slot.capacity() == 0 {
+            self.by_slot.reserve(FIRST);
+        }
         if self.by_slot.len() <= slot as usize {
             self.by_slot.resize_with(slot as usize + 1, Subscriptions::default);
         }

@@ -2,9 +2,12 @@
 
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
 
 mod adapters;
 mod alloc;
+mod big;
 mod chart;
 mod memory;
 mod report;
@@ -16,6 +19,7 @@ const USAGE: &str = "\
 usage: peers memory [FILTER...] [--rounds N] [--peers NAME,NAME...]
        peers tcp [FILTER...] [--rounds N] [--peers NAME,NAME...]
        peers fairness [FILTER...] [--rounds SECONDS] [--peers NAME,NAME...]
+       peers big CONNECTIONS [SECONDS]
        peers chart
        peers serve NAME ADDRESS
        peers broadcast NAME ADDRESS
@@ -81,6 +85,20 @@ fn run() -> Result<(), String> {
         Some("memory") => memory::run(&Options::parse(words)?),
         Some("tcp") => tcp::run(&Options::parse(words)?),
         Some("fairness") => tcp::fairness::run(&Options::parse(words)?),
+        Some("big") => {
+            let numbers: Vec<u64> = words.map_while(|word| word.parse().ok()).collect();
+            match numbers[..] {
+                [n] => big::run(n as usize, 30),
+                [n, seconds] if seconds > 0 => big::run(n as usize, seconds),
+                _ => Err(USAGE.to_owned()),
+            }
+        }
+        Some("big-server") => big::serve(word(&mut words)?, Duration::from_secs(word(&mut words)?))
+            .map_err(|error| error.to_string()),
+        Some("big-client") => {
+            let (address, source, n) = (word(&mut words)?, word(&mut words)?, word(&mut words)?);
+            big::connect_all(address, source, n).map_err(|error| error.to_string())
+        }
         Some("chart") => chart::draw(),
         Some("serve") => serve(adapters::SERVERS, words),
         Some("broadcast") => serve(adapters::BROADCASTERS, words),
@@ -92,6 +110,11 @@ fn run() -> Result<(), String> {
         }
         _ => Err(USAGE.to_owned()),
     }
+}
+
+/// The next word, which is of some form.
+fn word<T: FromStr>(words: &mut impl Iterator<Item = String>) -> Result<T, String> {
+    words.next().and_then(|word| word.parse().ok()).ok_or_else(|| USAGE.to_owned())
 }
 
 fn serve(

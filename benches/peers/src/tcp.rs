@@ -15,11 +15,11 @@ use crate::Options;
 use crate::report::{Table, median, size};
 use crate::results::{Results, Row};
 
-mod client;
+pub mod client;
 pub mod fairness;
 mod handshakes;
 mod server;
-mod system;
+pub mod system;
 
 /// Connections of a crowd.
 const CROWD: usize = 5_000;
