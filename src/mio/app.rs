@@ -88,7 +88,7 @@ pub trait App: Sized {
     /// A connection has ended, which was [open](Self::open): once for each. Nothing more arrives, and nothing can be sent
     /// to it. `end` is the peer's Close frame, whether it was the first or the answer to ours, or the reason why
     /// there was none; [`SendError::QueueFull`](crate::SendError::QueueFull) means that it was too slow for
-    /// what was published.
+    /// what was published. By default errors are logged with the crate `log` (feature `log`).
     fn closed(
         &mut self,
         shard: &mut Shard<'_, Self::State>,
@@ -96,7 +96,10 @@ pub trait App: Sized {
         state: Self::State,
         end: Result<Close<'_>, Error>,
     ) {
-        let _ = (shard, id, state, end);
+        let _ = (shard, state);
+        if let Err(error) = end {
+            log::connection_error(&id, &error);
+        }
     }
 
     /// Another thread has [something to say](super::Handle::mail).

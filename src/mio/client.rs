@@ -112,6 +112,14 @@ impl<S> Client<S> {
         matches!(&self.stage, Stage::Open { connection, .. } if connection.is_congested())
     }
 
+    /// How many bytes of messages wait to be written.
+    pub(super) fn queued(&self) -> usize {
+        match &self.stage {
+            Stage::Handshake(_) => 0,
+            Stage::Open { connection, .. } => connection.queued(),
+        }
+    }
+
     pub(super) fn has_output(&self) -> bool {
         match &self.stage {
             Stage::Handshake(handshake) => !handshake.acceptor.pending().is_empty(),

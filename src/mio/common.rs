@@ -60,7 +60,8 @@ pub(super) struct Note {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Full {
-    /// It is closed with 1013: it misses nothing without notice.
+    /// It is closed with 1013: it misses nothing without notice. So is each for which a message is larger than the
+    /// whole queue.
     #[default]
     Close,
     /// It misses the message, and [`Shard::dropped`](super::Shard::dropped) counts it.

@@ -263,8 +263,10 @@ impl<S> Client<S> {
         if matches!(&self.stage, Stage::Handshake(handshake) if handshake.taken.is_some()) {
             return Next::Taken;
         }
+        let waited = self.queued();
         let mut written = self.write();
-        if written.is_ok() && self.has_drained(common) {
+        // Less than half may have waited before: it has to have become less.
+        if written.is_ok() && (self.queued() < waited || waited == 0) && self.has_drained(common) {
             self.drained(id, app, common);
             written = self.write();
         }
@@ -290,7 +292,8 @@ impl<S> Client<S> {
             return Next::Gone;
         }
         // What is congested after a write waits for the peer.
-        match self.has_input() && !self.is_congested() || self.has_drained(common) {
+        let has_drained = self.queued() == 0 && self.has_drained(common);
+        match self.has_input() && !self.is_congested() || has_drained {
             true => Next::Unfinished,
             false => Next::Waits,
         }

@@ -52,6 +52,30 @@ fn what_is_drained_may_be_filled_again() {
     }
 }
 
+// ML-11: not while nothing is read, though less than half may wait when a long message does not fit
+#[test]
+fn a_peer_that_reads_nothing_causes_no_calls() {
+    for len in [45_000, 50_000, 55_000, 60_000, 64_000] {
+        let server = Running::start_with(small_queue(), |server| server);
+        let (mut client, id) = server.client();
+        client.say(&format!("set fill 1000 {len}"));
+        client.say(&format!("fill 1000 {len}"));
+        filled(&server);
+        let mut drained = 0;
+        for n in 0..300 {
+            server.handle.mail(0, Mail::Say(n.to_string())).unwrap();
+            loop {
+                match server.call() {
+                    Call::Mail(text) if text == n.to_string() => break,
+                    Call::Drained(_) => drained += 1,
+                    _ => {}
+                }
+            }
+        }
+        assert!(drained < 200, "{id:?}, {len}: {drained} calls");
+    }
+}
+
 // ML-12: a slow receiver is closed, so that it misses nothing without notice
 #[test]
 fn a_receiver_that_is_too_slow_is_closed_with_1013() {
