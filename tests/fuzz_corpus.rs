@@ -15,12 +15,18 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::Path;
 
+#[cfg(feature = "mio")]
+#[path = "common/rng.rs"]
+mod rng;
+
 /// All but `differential`, which needs the other implementation.
 #[path = "../fuzz/oracles"]
 mod oracles {
     pub mod adapter;
     pub mod connection;
     pub mod decoder;
+    #[cfg(feature = "mio")]
+    pub mod event_loop;
     pub mod handshake;
     pub mod header;
     #[cfg(feature = "client")]
@@ -64,6 +70,23 @@ fn connection() {
 #[test]
 fn adapter() {
     replay("adapter", oracles::adapter::check);
+}
+
+#[test]
+#[cfg(feature = "mio")]
+fn event_loop() {
+    replay("event_loop", oracles::event_loop::check);
+}
+
+// ML-01, ML-06, ML-11: an echo on an event loop, whatever its peers do
+#[test]
+#[cfg(feature = "mio")]
+fn event_loop_on_scripts_of_chance() {
+    for seed in 0..500 {
+        let mut rng = rng::Rng::new(seed);
+        let len = rng.below(200);
+        oracles::event_loop::check(&rng.bytes(len));
+    }
 }
 
 fn replay(target: &str, check: fn(&[u8])) {

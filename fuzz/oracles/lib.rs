@@ -7,6 +7,7 @@ pub mod adapter;
 pub mod connection;
 pub mod decoder;
 pub mod differential;
+pub mod event_loop;
 pub mod handshake;
 pub mod header;
 #[cfg(feature = "client")]

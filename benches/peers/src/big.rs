@@ -56,7 +56,7 @@ fn drive(n: usize, ping_after: u64) -> io::Result<()> {
     let per_connection = |bytes: u64| bytes as f64 / n as f64;
     let bytes = resident(&servers).saturating_sub(empty);
     println!("resident in the servers: {:.0} bytes a connection", per_connection(bytes));
-    let kernel = crate::big::slab().saturating_sub(slab);
+    let kernel = self::slab().saturating_sub(slab);
     println!("kernel slab, both ends: {:.0} bytes a connection", per_connection(kernel));
 
     let (before, start) = (cpu(&servers), Instant::now());
@@ -264,9 +264,32 @@ impl App for Everybody {
 /// Many clients: they answer pings and Closes, and count what they get.
 pub fn connect_all(address: SocketAddrV4, source: Ipv4Addr, n: usize) -> io::Result<()> {
     system::raise_open_files();
-    let mut poll = Poll::new()?;
-    let mut streams = Vec::with_capacity(n);
-    for token in 0..n {
+    let mut clients =
+        Clients { poll: Poll::new()?, streams: Vec::with_capacity(n), received: 0, closed: 0 };
+    for opened in 0..n {
+        clients.open(address, source)?;
+        // The first are pinged while the last still come.
+        if opened % 100 == 0 {
+            clients.serve(Some(Duration::ZERO))?;
+        }
+    }
+    println!("open");
+    while clients.closed < n {
+        clients.serve(None)?;
+    }
+    println!("all closed");
+    Ok(())
+}
+
+struct Clients {
+    poll: Poll,
+    streams: Vec<Option<mio::net::TcpStream>>,
+    received: usize,
+    closed: usize,
+}
+
+impl Clients {
+    fn open(&mut self, address: SocketAddrV4, source: Ipv4Addr) -> io::Result<()> {
         let mut stream = connect(source, address)?;
         stream.write_all(handshake_request().as_bytes())?;
         let (mut response, mut space) = (Vec::new(), [0; 512]);
@@ -278,31 +301,33 @@ pub fn connect_all(address: SocketAddrV4, source: Ipv4Addr, n: usize) -> io::Res
         }
         stream.set_nonblocking(true)?;
         let mut stream = mio::net::TcpStream::from_std(stream);
-        poll.registry().register(&mut stream, Token(token), Interest::READABLE)?;
-        streams.push(Some(stream));
+        let token = Token(self.streams.len());
+        self.poll.registry().register(&mut stream, token, Interest::READABLE)?;
+        self.streams.push(Some(stream));
+        Ok(())
     }
-    println!("open");
-    let (mut events, mut space) = (Events::with_capacity(1024), [0; 4096]);
-    let (mut received, mut closed) = (0, 0);
-    while closed < n {
-        match poll.poll(&mut events, None) {
+
+    fn serve(&mut self, time: Option<Duration>) -> io::Result<()> {
+        let (mut events, mut space) = (Events::with_capacity(1024), [0; 4096]);
+        match self.poll.poll(&mut events, time) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
+        let all = self.streams.len();
         for event in &events {
-            let place = &mut streams[event.token().0];
+            let place = &mut self.streams[event.token().0];
             while let Some(stream) = place {
-                let n_read = match stream.read(&mut space) {
+                let n = match stream.read(&mut space) {
                     Ok(0) => {
                         *place = None;
-                        closed += 1;
+                        self.closed += 1;
                         break;
                     }
                     Ok(n) => n,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => return Err(error),
                 };
-                let mut rest = &space[..n_read];
+                let mut rest = &space[..n];
                 // All of them are short, and come whole.
                 while let [first, len, after @ ..] = rest {
                     let (payload, next) = after.split_at(usize::from(*len));
@@ -310,16 +335,15 @@ pub fn connect_all(address: SocketAddrV4, source: Ipv4Addr, n: usize) -> io::Res
                     match first {
                         0x89 => stream.write_all(b"\x8a\x80\0\0\0\0")?,
                         0x88 => stream.write_all(&[b"\x88\x82\0\0\0\0", payload].concat())?,
-                        _ => received += 1,
+                        _ => self.received += 1,
                     }
-                    if *first == 0x81 && received == n {
+                    if *first == 0x81 && self.received == all {
                         println!("all got {}", String::from_utf8_lossy(payload));
-                        received = 0;
+                        self.received = 0;
                     }
                 }
             }
         }
+        Ok(())
     }
-    println!("all closed");
-    Ok(())
 }
