@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// How many clients are told at the same time that there is no room.
-const MAX_REFUSALS: usize = 16;
+pub(crate) const MAX_REFUSALS: usize = 16;
 
 /// The connections there are; `T` is by what one that is open can be closed.
 pub(crate) struct Table<T> {

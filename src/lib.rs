@@ -1,6 +1,7 @@
 //! WebSockets (RFC 6455) for servers: a core without sockets, and full duplex on threads and on tokio.
 //!
-//! Start with [threads](#on-threads), or with [tokio](#on-tokio). If you have an event loop or another
+//! Start with [threads](#on-threads), with [tokio](#on-tokio), or for thousands of connections on one thread with an
+//! [event loop](#on-an-event-loop). If you have an event loop of your own or another
 //! runtime, drive the [core](#without-a-socket) with it. If you have an HTTP server, let it parse the
 //! request and [take over](#behind-an-http-server) from there.
 //!
@@ -50,6 +51,21 @@
 //! }).await;
 //! # Ok(())
 //! # }
+//! ```
+//!
+//! # On an event loop
+//!
+//! With the feature `mio` there is one in the module `mio`, which is called back rather than waited in. It has topics to
+//! publish to, reaches other threads and other processor cores, and takes less than 300 bytes for an idle connection.
+//!
+#![cfg_attr(feature = "mio", doc = "```no_run")]
+#![cfg_attr(not(feature = "mio"), doc = "```ignore")]
+//! use sansocket::{Config, mio::Server};
+//!
+//! Server::bind("127.0.0.1:9001", Config::default())?.run_fn(|peer, message| {
+//!     let _ = peer.send(message); // refused only if the peer does not read
+//! })?;
+//! # Ok::<(), std::io::Error>(())
 //! ```
 //!
 //! # Messages
@@ -125,7 +141,7 @@
 //!
 //! A peer that sends and does not read is not read from either: that is what `is_congested` is for.
 //!
-//! The example `event_loop` does this for thousands of connections on one thread.
+//! The example `by_hand` does this for many sockets at once.
 //!
 //! # An adapter of your own
 //!
@@ -255,6 +271,7 @@
 //!   operating system, or else Mozilla's.
 //! * `ring`, `aws-lc-rs`: a crypto provider for a client whose application has none installed.
 //! * `tokio`: tasks on tokio, the module `tokio`.
+//! * `mio`: event loops, the module `mio`.
 //! * `futures`: a `Stream` and a `Sink` for the tasks.
 //! * `deflate`: compressed messages, [`ConfigBuilder`]`::compression`.
 //! * `http`: requests and responses of the crate `http`.
@@ -285,6 +302,8 @@ pub mod hyper;
 mod log;
 mod mask;
 mod message;
+#[cfg(feature = "mio")]
+pub mod mio;
 pub mod net;
 mod prepared;
 mod timers;

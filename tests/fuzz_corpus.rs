@@ -15,6 +15,10 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::Path;
 
+#[cfg(feature = "mio")]
+#[path = "common/rng.rs"]
+mod rng;
+
 /// All but `differential`, which needs the other implementation.
 #[path = "../fuzz/oracles"]
 mod oracles {
@@ -27,6 +31,8 @@ mod oracles {
     pub mod deflate_in;
     #[cfg(all(feature = "client", feature = "deflate"))]
     pub mod deflate_round_trip;
+    #[cfg(feature = "mio")]
+    pub mod event_loop;
     pub mod handshake;
     pub mod header;
     #[cfg(feature = "client")]
@@ -94,6 +100,23 @@ fn adapter() {
 #[test]
 fn secure() {
     replay("adapter", oracles::adapter::check_secure);
+}
+
+#[test]
+#[cfg(feature = "mio")]
+fn event_loop() {
+    replay("event_loop", oracles::event_loop::check);
+}
+
+// ML-01, ML-06, ML-11: an echo on an event loop, whatever its peers do
+#[test]
+#[cfg(feature = "mio")]
+fn event_loop_on_scripts_of_chance() {
+    for seed in 0..500 {
+        let mut rng = rng::Rng::new(seed);
+        let len = rng.below(200);
+        oracles::event_loop::check(&rng.bytes(len));
+    }
 }
 
 fn replay(target: &str, check: fn(&[u8])) {

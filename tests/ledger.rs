@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 /// The rows there are: a prefix, the number of digits, and the last number.
-const ROWS: [(&str, usize, u32); 14] = [
+const ROWS: [(&str, usize, u32); 15] = [
     ("R-", 3, 173), // rules of RFC 6455
     ("L-", 2, 12),  // limits
     ("V", 2, 88),   // vulnerabilities of other implementations
@@ -23,6 +23,7 @@ const ROWS: [(&str, usize, u32); 14] = [
     ("IO-", 2, 16), // faults of sockets
     ("RE-", 2, 15), // of resources, time and use
     ("TA-", 2, 12), // promises to tasks
+    ("ML-", 2, 17), // promises to many connections on one thread
     ("E-", 2, 20),  // rules of RFC 8441
     ("D-", 2, 52),  // rules of RFC 7692
     ("CO-", 2, 17), // attacks on compressed messages

@@ -1,8 +1,11 @@
-// A headless Chromium: a page of each echo server talks to it, also in HTTP/2, a page from elsewhere is refused,
-// and the chat's page is used in three tabs, over a restart of its server.
+// A headless Chromium: a page of each echo server talks to it, also in HTTP/2, a page from elsewhere is refused, and the
+// chat's page is used in three tabs, over a restart of its server. So is the page of the dashboard, with a device of each
+// kind.
 // Run by .ci/interop/run chromium.
 const assert = require("node:assert");
 const { spawn } = require("node:child_process");
+const dgram = require("node:dgram");
+const net = require("node:net");
 const { chromium } = require("playwright-core");
 const { LIMIT, servers, urls, webapi, report, until, ends, check, checkEchoServers } = require("./lib.js");
 
@@ -34,6 +37,7 @@ async function main() {
     }
     await http2(browser, process.env.HYPER_ECHO_TLS_URL);
     await chat(browser);
+    await dashboard(browser);
   } finally {
     await browser.close();
   }
@@ -155,6 +159,98 @@ async function chat(browser) {
     });
   } finally {
     for (const tab of tabs) await tab.close();
+    server?.kill("SIGKILL");
+  }
+}
+
+// One device of each kind speaks to the dashboard, and gets the commands that are typed into its page.
+async function dashboard(browser) {
+  let server, page, tcp;
+  const udp = dgram.createSocket("udp4"), commands = { tcp: "", udp: "" };
+  udp.on("message", (datagram) => { commands.udp += datagram; });
+
+  // Starts it: where its page is, and where devices speak to.
+  async function start(address, devices) {
+    server = spawn(process.env.DASHBOARD_BIN, [address, "--devices", devices], { stdio: ["ignore", "pipe", "inherit"] });
+    let said = "";
+    server.stdout.on("data", (data) => { said += data; });
+    const found = () => said.match(/listening on ws:\/\/(\S+)\ndevices on 127\.0\.0\.1:(\d+)/);
+    await until(async () => found(), async () => `it said ${JSON.stringify(said)}`);
+    return [found()[1], Number(found()[2])];
+  }
+
+  async function send(port, n) {
+    if (!tcp || tcp.destroyed) {
+      tcp = net.connect(port, "127.0.0.1");
+      tcp.on("data", (data) => { commands.tcp += data; });
+      tcp.on("error", () => tcp.destroy());
+      tcp.on("close", () => tcp.destroy());
+    }
+    tcp.write(`kitchen ${n}.25\n`);
+    udp.send(`roof ${n}.75`, port, "127.0.0.1");
+  }
+
+  const shows = async (selector, good) => {
+    const text = async () => (await page.textContent(selector)).trim();
+    await until(async () => good(await text()), async () => `${selector} is ${JSON.stringify(await text())}`, 40);
+  };
+
+  try {
+    const [address, port] = await start("127.0.0.1:0", "127.0.0.1:0");
+    page = await browser.newPage();
+    const faults = [];
+    page.on("pageerror", (error) => faults.push(error.message));
+    await page.goto(`http://${address}/`);
+    await check("chromium dashboard: readings over TCP and UDP arrive", async () => {
+      await shows("#state", (text) => text === "connected");
+      await send(port, 20);
+      await shows("#device-kitchen", (text) => text === "kitchen20.25TCPnow");
+      await shows("#device-roof", (text) => text === "roof20.75UDPnow");
+      await send(port, 21);
+      await shows("#device-roof", (text) => text.startsWith("roof21.75"));
+    });
+    await check("chromium dashboard: devices are chosen, and commanded, by keyboard", async () => {
+      await page.focus("#list");
+      await page.keyboard.press("Home");
+      await shows("#name", (text) => text === "kitchen");
+      for (const [kind, name, key] of [["tcp", "kitchen", "Home"], ["udp", "roof", "ArrowDown"]]) {
+        await page.focus("#list");
+        await page.keyboard.press(key);
+        await shows("#name", (text) => text === name);
+        await page.keyboard.press("Tab");
+        await page.keyboard.type(`blink "${name}"`);
+        await page.keyboard.press("Enter");
+        await shows("#notice", (text) => text === `Sent to ${name}: blink "${name}"`);
+        await until(async () => commands[kind].trim() === `blink "${name}"`, async () => `it got ${JSON.stringify(commands[kind])}`);
+      }
+    });
+    await check("chromium dashboard: the chart is drawn, in light and in dark", async () => {
+      const colors = () => page.evaluate(() => {
+        const canvas = document.querySelector("canvas");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const seen = new Set();
+        for (let i = 0; i < data.length; i += 4) if (data[i + 3] === 255) seen.add(`${data[i]},${data[i + 1]},${data[i + 2]}`);
+        return [...seen];
+      });
+      for (const [scheme, accent] of [["light", "31,95,191"], ["dark", "127,176,255"]]) {
+        await page.emulateMedia({ colorScheme: scheme });
+        await until(async () => (await colors()).includes(accent), async () => `there is no line in ${scheme}`);
+      }
+    });
+    await check("chromium dashboard: the page reconnects to a new server, and goes on", async () => {
+      server.kill("SIGTERM");
+      await shows("#state", (text) => text.startsWith("disconnected"));
+      await ends(server.pid);
+      await start(address, `127.0.0.1:${port}`);
+      await shows("#state", (text) => text === "connected");
+      await send(port, 22);
+      await shows("#device-kitchen", (text) => text.startsWith("kitchen22.25"));
+    });
+    await check("chromium dashboard: nothing in the page has failed", async () => assert.deepEqual(faults, []));
+  } finally {
+    await page?.close();
+    tcp?.destroy();
+    udp.close();
     server?.kill("SIGKILL");
   }
 }

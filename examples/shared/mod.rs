@@ -29,13 +29,15 @@ pub struct Args {
     pub flags: Vec<String>,
     /// Files in PEM: the certificate and those that lead to its authority, and the key.
     pub tls: Option<(String, String)>,
+    /// Flags that were given a value.
+    values: Vec<(String, String)>,
 }
 
 /// An example that knows this flag speaks TLS.
 pub const TLS: &str = "--tls CERT KEY";
 
 impl Args {
-    /// The command line, in which only these flags may stand.
+    /// The command line, in which only these flags may stand; one like `--shards N` has a value.
     pub fn parse(known_flags: &[&str]) -> Result<Self> {
         let mut args = Self {
             address: "127.0.0.1:9001".into(),
@@ -43,6 +45,7 @@ impl Args {
             deflate: Deflate::default(),
             flags: vec![],
             tls: None,
+            values: vec![],
         };
         let mut address = None;
         let mut words = env::args().skip(1);
@@ -59,6 +62,12 @@ impl Args {
                 args.tls = Some(files.ok_or("--tls needs two files: CERT KEY")?);
             } else if known_flags.contains(&word.as_str()) {
                 args.flags.push(word);
+            } else if known_flags
+                .iter()
+                .any(|flag| flag.split_once(' ').is_some_and(|f| f.0 == word))
+            {
+                let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
+                args.values.push((word, value));
             } else if word.starts_with('-') || address.is_some() {
                 let flags: String = known_flags.iter().map(|flag| format!(" [{flag}]")).collect();
                 return Err(
@@ -70,6 +79,25 @@ impl Args {
         }
         args.address = address.unwrap_or(args.address);
         Ok(args)
+    }
+
+    /// Whether a flag was given.
+    pub fn has(&self, flag: &str) -> bool {
+        self.flags.iter().any(|given| given == flag)
+    }
+
+    /// The value of a flag.
+    pub fn value(&self, flag: &str) -> Option<&str> {
+        self.values.iter().rfind(|(given, _)| given == flag).map(|(_, value)| &**value)
+    }
+
+    /// The value of a flag that has to be a positive number.
+    pub fn number(&self, flag: &str) -> Result<Option<usize>> {
+        let number = |value: &str| match value.parse() {
+            Ok(number) if number > 0 => Ok(number),
+            _ => Err(format!("{flag}: {value:?} is no positive number").into()),
+        };
+        self.value(flag).map(number).transpose()
     }
 
     /// Sets the limit that was asked for, if any.

@@ -13,6 +13,7 @@ pub mod deflate_in;
 #[cfg(all(feature = "client", feature = "deflate"))]
 pub mod deflate_round_trip;
 pub mod differential;
+pub mod event_loop;
 pub mod handshake;
 pub mod header;
 #[cfg(feature = "client")]

@@ -9,6 +9,7 @@
 mod client;
 #[path = "../common/mod.rs"]
 mod common;
+mod crowd;
 mod embedded;
 mod exhaustion;
 mod fairness;

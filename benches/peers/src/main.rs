@@ -2,9 +2,12 @@
 
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
 
 mod adapters;
 mod alloc;
+mod big;
 mod chart;
 mod memory;
 mod report;
@@ -15,9 +18,13 @@ mod wire;
 const USAGE: &str = "\
 usage: peers memory [FILTER...] [--rounds N] [--peers NAME,NAME...]
        peers tcp [FILTER...] [--rounds N] [--peers NAME,NAME...]
+       peers fairness [FILTER...] [--rounds SECONDS] [--peers NAME,NAME...]
+       peers big CONNECTIONS [SECONDS]
        peers chart
        peers serve NAME ADDRESS
        peers broadcast NAME ADDRESS
+       peers topics NAME ADDRESS
+       peers threads NAME ADDRESS
 
 A case is measured if its name contains every FILTER. With --peers nothing is saved, since only numbers of
 one run can be compared.";
@@ -77,11 +84,37 @@ fn run() -> Result<(), String> {
     match words.next().as_deref() {
         Some("memory") => memory::run(&Options::parse(words)?),
         Some("tcp") => tcp::run(&Options::parse(words)?),
+        Some("fairness") => tcp::fairness::run(&Options::parse(words)?),
+        Some("big") => {
+            let numbers: Vec<u64> = words.map_while(|word| word.parse().ok()).collect();
+            match numbers[..] {
+                [n] => big::run(n as usize, 30),
+                [n, seconds] if seconds > 0 => big::run(n as usize, seconds),
+                _ => Err(USAGE.to_owned()),
+            }
+        }
+        Some("big-server") => big::serve(word(&mut words)?, Duration::from_secs(word(&mut words)?))
+            .map_err(|error| error.to_string()),
+        Some("big-client") => {
+            let (address, source, n) = (word(&mut words)?, word(&mut words)?, word(&mut words)?);
+            big::connect_all(address, source, n).map_err(|error| error.to_string())
+        }
         Some("chart") => chart::draw(),
         Some("serve") => serve(adapters::SERVERS, words),
         Some("broadcast") => serve(adapters::BROADCASTERS, words),
+        Some("topics") => {
+            serve(&[("sansocket event loop", adapters::sansocket::serve_topics)], words)
+        }
+        Some("threads") => {
+            serve(&[("sansocket event loop", adapters::sansocket::serve_threads)], words)
+        }
         _ => Err(USAGE.to_owned()),
     }
+}
+
+/// The next word, which is of some form.
+fn word<T: FromStr>(words: &mut impl Iterator<Item = String>) -> Result<T, String> {
+    words.next().and_then(|word| word.parse().ok()).ok_or_else(|| USAGE.to_owned())
 }
 
 fn serve(

@@ -9,25 +9,32 @@ use std::thread;
 use std::time::Duration;
 
 use client::{Clients, Exchange, Outcome};
-use server::{Running, Server};
+use server::{Role, Running, Server};
 
 use crate::Options;
 use crate::report::{Table, median, size};
 use crate::results::{Results, Row};
 
-mod client;
+pub mod client;
+pub mod fairness;
 mod handshakes;
 mod server;
-mod system;
+pub mod system;
 
 /// Connections of a crowd.
 const CROWD: usize = 5_000;
 
+/// Topics of a crowd; in each round one subscriber of each publishes.
+pub const TOPICS: usize = 1_000;
+
 #[derive(Clone, Copy, PartialEq)]
 enum Work {
     Echo { len: usize, in_flight: usize, connections: usize },
-    Handshakes,
+    Handshakes { at_once: usize },
     Broadcast,
+    Topics,
+    Threads { in_flight: usize },
+    Two { in_flight: usize },
     Idle,
 }
 
@@ -39,7 +46,10 @@ fn cases() -> Vec<Work> {
         }
     }
     cases.push(Work::Echo { len: 64, in_flight: 1, connections: CROWD });
-    cases.extend([Work::Handshakes, Work::Broadcast, Work::Idle]);
+    cases.extend([Work::Handshakes { at_once: 20 }, Work::Handshakes { at_once: 500 }]);
+    cases.extend([Work::Broadcast, Work::Topics, Work::Idle]);
+    cases.extend([1, 16].map(|in_flight| Work::Threads { in_flight }));
+    cases.extend([1, 16].map(|in_flight| Work::Two { in_flight }));
     cases
 }
 
@@ -49,7 +59,14 @@ impl Work {
             Self::Echo { len, in_flight, connections } => {
                 format!("echo {}, {in_flight} in flight, {connections} connections", size(len))
             }
-            Self::Handshakes => "handshakes, 20 at once".to_owned(),
+            Self::Handshakes { at_once } => format!("handshakes, {at_once} at once"),
+            Self::Topics => format!("publish 64 B to {TOPICS} topics of {}", CROWD / TOPICS),
+            Self::Threads { in_flight } => {
+                format!("echo 64 B by another thread, {in_flight} in flight, 20 connections")
+            }
+            Self::Two { in_flight } => {
+                format!("echo 64 B on two loops, {in_flight} in flight, 100 connections")
+            }
             Self::Broadcast => format!("broadcast 1 KiB to {CROWD}"),
             Self::Idle => format!("memory of each of {CROWD} connections"),
         }
@@ -75,7 +92,7 @@ impl Work {
     /// Rounds unless told otherwise: what starts a server anew takes long.
     fn rounds(self) -> usize {
         match self {
-            Self::Idle | Self::Broadcast => 3,
+            Self::Idle | Self::Broadcast | Self::Topics => 3,
             Self::Echo { connections: CROWD, .. } => 5,
             _ => 9,
         }
@@ -83,12 +100,35 @@ impl Work {
 
     /// Whether each round needs a fresh server.
     fn is_crowded(self) -> bool {
-        matches!(self, Self::Idle | Self::Broadcast | Self::Echo { connections: CROWD, .. })
+        matches!(
+            self,
+            Self::Idle | Self::Broadcast | Self::Topics | Self::Echo { connections: CROWD, .. }
+        )
+    }
+
+    fn role(self) -> Role {
+        match self {
+            Self::Broadcast => Role::Broadcast,
+            Self::Topics => Role::Topics,
+            Self::Threads { .. } => Role::Threads,
+            Self::Two { .. } => Role::Two,
+            _ => Role::Echo,
+        }
+    }
+
+    /// An echo: the length of a message, how many are in flight, and on how many connections.
+    fn echo(self) -> Option<(usize, usize, usize)> {
+        match self {
+            Self::Echo { len, in_flight, connections } => Some((len, in_flight, connections)),
+            Self::Threads { in_flight } => Some((64, in_flight, 20)),
+            Self::Two { in_flight } => Some((64, in_flight, 100)),
+            _ => None,
+        }
     }
 
     /// Who is left out, since a crowd is not what it is for.
     fn suits(self, server: &Server) -> bool {
-        server.is_broadcaster == (self == Self::Broadcast)
+        server.role == self.role()
             && (self == Self::Idle || !server.name.contains("4 KiB"))
             && !(self == Self::Idle && server.name.contains("send"))
     }
@@ -164,13 +204,13 @@ fn turn_of<'a>(
     let is_new = !running.contains_key(server.name.as_str());
     if is_new {
         let started = server.start()?;
-        let n = if let Work::Echo { connections, .. } = work { connections } else { 0 };
+        let n = work.echo().map_or(0, |(_, _, connections)| connections);
         let clients = Clients::open(started.address, n).map_err(|error| error.to_string())?;
         running.insert(&server.name, (started, clients));
     }
     let (server, clients) = running.get_mut(server.name.as_str()).expect("it was started");
-    match work {
-        Work::Echo { len, in_flight, .. } => {
+    match work.echo() {
+        Some((len, in_flight, _)) => {
             let exchange = Exchange::echo(len, in_flight);
             let warm_up = if is_new { 300 } else { 50 };
             clients.run(&exchange, Duration::from_millis(warm_up)).map_err(|e| e.to_string())?;
@@ -178,10 +218,11 @@ fn turn_of<'a>(
             let outcome = clients.run(&exchange, Duration::from_millis(500));
             sample(outcome, server.cpu_time() - before)
         }
-        _ => {
+        None => {
+            let at_once = if let Work::Handshakes { at_once } = work { at_once } else { 1 };
             // Threads that served a connection are gone when it is over.
             let before = server.coarse_cpu_time();
-            let outcome = handshakes::run(server.address, 20, Duration::from_millis(1000));
+            let outcome = handshakes::run(server.address, at_once, Duration::from_millis(1000));
             thread::sleep(Duration::from_millis(50));
             sample(outcome, server.coarse_cpu_time() - before)
         }
@@ -212,11 +253,12 @@ fn crowd(work: Work, server: &Server) -> Result<Vec<f64>, String> {
             let each = |bytes: u64| bytes.saturating_sub(empty) as f64 / CROWD as f64;
             Ok(vec![each(open), each(idle)])
         }
-        Work::Broadcast => {
-            let message = Exchange::echo(1024, 1);
-            clients.broadcast(&message, Duration::from_millis(200)).map_err(text)?;
+        Work::Broadcast | Work::Topics => {
+            let (len, speakers) = if work == Work::Topics { (64, TOPICS) } else { (1024, 1) };
+            let message = Exchange::echo(len, 1);
+            clients.broadcast(&message, speakers, Duration::from_millis(200)).map_err(text)?;
             let before = server.cpu_time();
-            let outcome = clients.broadcast(&message, Duration::from_millis(1000));
+            let outcome = clients.broadcast(&message, speakers, Duration::from_millis(1000));
             sample(outcome, server.cpu_time() - before)
         }
         _ => {
@@ -290,7 +332,11 @@ fn print(work: Work, rows: &[Row]) {
         }
         Work::Echo { .. } => table.verdict("uWebSockets (event loop)", event_loop / uws, 1.0),
         Work::Idle => table.verdict("400 bytes (event loop)", event_loop / 400.0, 1.0),
-        Work::Handshakes | Work::Broadcast => {}
+        Work::Topics | Work::Threads { .. } | Work::Two { .. } => {
+            table.verdict("uWebSockets (event loop)", event_loop / uws, 1.0);
+        }
+        Work::Handshakes { .. } => table.verdict("uWebSockets (event loop)", event_loop / uws, 1.0),
+        Work::Broadcast => table.verdict("uWebSockets (event loop)", event_loop / uws, 0.9),
     }
     table.print();
 }

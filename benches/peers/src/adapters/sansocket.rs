@@ -1,10 +1,12 @@
 //! Ours: the core in memory, as the example `event_loop` drives it, and the server on threads.
-//! (`event_loop` itself is a program of its own.)
+//! (`event_loop` itself is a program of its own; what it does not show is here.)
 
 use std::io::{self, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::channel;
 
-use sansocket::{Buffer, Config, Connection, Event, Message, Prepared, net};
+use sansocket::handshake::Request;
+use sansocket::{Buffer, Config, Connection, Event, Message, OwnedMessage, Prepared, mio, net};
 
 use super::MAX_MESSAGE;
 use crate::memory::broadcast::Audience;
@@ -155,10 +157,61 @@ pub fn serve_feed(listener: TcpListener) -> io::Result<()> {
     })
 }
 
-type Handler = fn(
-    net::Sender<std::net::TcpStream>,
-    net::Receiver<std::net::TcpStream>,
-) -> net::HandlerResult;
+/// Publishes each message to the topic of its connection.
+pub fn serve_topics(listener: TcpListener) -> io::Result<()> {
+    mio::Server::from_listeners(vec![listener], config())
+        .max_connections(100_000)
+        .run(|_| Topics { connections: 0 })
+        .map(drop)
+}
+
+struct Topics {
+    connections: usize,
+}
+
+impl mio::App for Topics {
+    type State = String;
+    type Mail = ();
+
+    fn request(&mut self, _: mio::Id, _: SocketAddr, request: &Request) -> mio::Verdict<String> {
+        self.connections += 1;
+        let topic = (self.connections - 1) % crate::tcp::TOPICS;
+        mio::Verdict::Accept(request.accept(), topic.to_string())
+    }
+
+    fn open(&mut self, peer: &mut mio::Peer<'_, String>) {
+        let topic = peer.state().clone();
+        peer.subscribe(&topic).unwrap();
+    }
+
+    fn message(&mut self, peer: &mut mio::Peer<'_, String>, message: Message<'_>) {
+        let topic = std::mem::take(peer.state());
+        peer.publish(&topic, message).unwrap();
+        *peer.state() = topic;
+    }
+}
+
+/// Echoes by way of another thread.
+pub fn serve_threads(listener: TcpListener) -> io::Result<()> {
+    let server = mio::Server::from_listeners(vec![listener], config()).max_connections(100_000);
+    let handle = server.handle();
+    let (sender, questions) = channel::<(mio::Id, OwnedMessage)>();
+    std::thread::spawn(move || {
+        for (id, message) in questions {
+            while handle.send(id, &message) == Err(mio::PostError::Full) {
+                std::thread::yield_now();
+            }
+        }
+    });
+    server
+        .run_fn(move |peer, message| {
+            let _ = sender.send((peer.id(), message.into_owned()));
+        })
+        .map(drop)
+}
+
+type Handler =
+    fn(net::Sender<std::net::TcpStream>, net::Receiver<std::net::TcpStream>) -> net::HandlerResult;
 
 fn serve(listener: TcpListener, handler: Handler) -> io::Result<()> {
     // `Server` binds for itself.

@@ -129,8 +129,13 @@ impl Clients {
         Ok(Outcome { messages, elapsed: start.elapsed(), latencies })
     }
 
-    /// One connection sends; everybody gets it. Repeats that for some time.
-    pub fn broadcast(&mut self, exchange: &Exchange, time: Duration) -> io::Result<Outcome> {
+    /// So many connections send, one after the other; everybody gets one message. Repeats that for some time.
+    pub fn broadcast(
+        &mut self,
+        exchange: &Exchange,
+        speakers: usize,
+        time: Duration,
+    ) -> io::Result<Outcome> {
         let start = Instant::now();
         let mut latencies = vec![];
         let mut events = Events::with_capacity(1024);
@@ -141,8 +146,10 @@ impl Clients {
                 connection.busy = true;
             }
             let mut busy = self.connections.len();
-            let speaker = latencies.len() % busy;
-            self.connections[speaker].start(exchange)?;
+            let first = latencies.len() * speakers % busy;
+            for speaker in first..first + speakers {
+                self.connections[speaker].start(exchange)?;
+            }
             while busy > 0 {
                 if round.elapsed() > Duration::from_secs(20) {
                     let reason = format!("{busy} of {} missed a message", self.connections.len());

@@ -16,8 +16,34 @@ use crate::adapters::{BROADCASTERS, MAX_MESSAGE, SERVERS};
 pub struct Server {
     pub name: String,
     program: Program,
-    /// Sends every message to everybody.
-    pub is_broadcaster: bool,
+    pub role: Role,
+}
+
+/// What a server does with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Echo,
+    /// Sends it to everybody.
+    Broadcast,
+    /// Publishes it to the topic of its connection: connection n is subscribed to topic n % 1000.
+    Topics,
+    /// Echoes it by way of another thread.
+    Threads,
+    /// Echoes it on one of two event loops, on two cores.
+    Two,
+}
+
+impl Role {
+    /// The role as a command of this program, and as a flag of uWebSockets' server.
+    fn words(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Echo => ("serve", None),
+            Self::Broadcast => ("broadcast", Some("--broadcast")),
+            Self::Topics => ("topics", Some("--topics")),
+            Self::Threads => ("threads", Some("--threads")),
+            Self::Two => ("serve", Some("--two")),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -39,15 +65,27 @@ pub fn all() -> Result<Vec<Server>, String> {
         eprintln!("without uWebSockets: {error}");
     }
     let mut servers = vec![];
-    for is_broadcaster in [false, true] {
+    for role in [Role::Echo, Role::Broadcast, Role::Topics, Role::Threads, Role::Two] {
         let server = |name: &str, program: &Program| Server {
             name: name.to_owned(),
             program: program.clone(),
-            is_broadcaster,
+            role,
         };
-        servers.push(server("sansocket event loop", &event_loop));
-        servers.push(server("sansocket tokio", &tokio));
-        let own = if is_broadcaster { BROADCASTERS } else { SERVERS };
+        match role {
+            Role::Echo | Role::Broadcast => {
+                servers.push(server("sansocket event loop", &event_loop));
+                servers.push(server("sansocket tokio", &tokio));
+            }
+            Role::Topics | Role::Threads => {
+                servers.push(server("sansocket event loop", &Program::Own));
+            }
+            Role::Two => servers.push(server("sansocket event loop", &event_loop)),
+        }
+        let own = match role {
+            Role::Echo => SERVERS,
+            Role::Broadcast => BROADCASTERS,
+            _ => &[],
+        };
         servers.extend(own.iter().map(|(name, _)| server(name, &Program::Own)));
         servers.extend(uws.as_ref().ok().map(|uws| server("uWebSockets (C++)", uws)));
     }
@@ -61,7 +99,7 @@ fn build_example(name: &str) -> Result<PathBuf, String> {
     }
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(["build", "--release", "--example", name, "--features", "tokio"]);
+    cargo.args(["build", "--release", "--example", name, "--features", "mio,tokio"]);
     cargo.args(["--message-format", "json"]);
     cargo.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(target().join("main"));
     cargo.env("CARGO_PROFILE_RELEASE_LTO", "thin");
@@ -112,26 +150,32 @@ impl Server {
         let mut command = match &self.program {
             Program::Own => {
                 let mut command = Command::new(std::env::current_exe()?);
-                let role = if self.is_broadcaster { "broadcast" } else { "serve" };
-                command.args([role, &self.name, &address.to_string()]);
+                command.args([self.role.words().0, &self.name, &address.to_string()]);
                 command
             }
             Program::Example(path) => {
                 let mut command = Command::new(path);
                 command.arg(address.to_string()).args(["--max-message", &MAX_MESSAGE.to_string()]);
-                command.args(self.is_broadcaster.then_some("--broadcast"));
+                match self.role {
+                    Role::Broadcast => _ = command.arg("--broadcast"),
+                    Role::Two => _ = command.args(["--shards", "2"]),
+                    _ => {}
+                }
                 command
             }
             Program::Uws(path) => {
                 let mut command = Command::new(path);
                 command.arg(address.port().to_string());
-                command.args(self.is_broadcaster.then_some("--broadcast"));
+                command.args(self.role.words().1);
                 command
             }
         };
+        let has_two = self.role == Role::Two;
+        let pin = move || if has_two { system::unpin() } else { system::pin(0) };
         // SAFETY: a system call, no memory.
-        unsafe { command.pre_exec(|| system::pin(0)) };
-        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        unsafe { command.pre_exec(pin) };
+        let process =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let running = Running { address, process };
         let start = Instant::now();
         while let Err(error) = TcpStream::connect(address) {

@@ -17,6 +17,19 @@ pub fn pin(core: usize) -> io::Result<()> {
     }
 }
 
+/// Lets the calling thread, and all that it starts, have any core.
+pub fn unpin() -> io::Result<()> {
+    // SAFETY: the set is plain data, and large enough.
+    unsafe {
+        let mut set: libc::cpu_set_t = MaybeUninit::zeroed().assume_init();
+        (0..cores()).for_each(|core| libc::CPU_SET(core, &mut set));
+        match libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
 /// How many cores the machine has.
 pub fn cores() -> usize {
     // SAFETY: it only asks.

@@ -1,0 +1,187 @@
+//! One connection and its socket, from the first byte to the last: what is kept of it between two turns.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use ::mio::net::TcpStream;
+
+use super::app::HttpRequest;
+use crate::buffer::Buffer;
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::encoder::Written;
+use crate::handshake::{Acceptor, Head, Response};
+
+pub(super) struct Client<S> {
+    pub(super) stream: TcpStream,
+    pub(super) stage: Stage<S>,
+    /// The beginning of a frame whose rest has not arrived, or messages that wait for the next turn.
+    pub(super) input: Option<Box<Buffer>>,
+    pub(super) flags: Flags,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Flags {
+    /// The socket may have more to read.
+    pub(super) readable: bool,
+    /// No event will tell of the end of the stream again.
+    pub(super) ended: bool,
+    /// There may be whole messages in the input.
+    pub(super) undecoded: bool,
+    /// It waits for its next turn.
+    pub(super) listed: bool,
+    /// It has caused much work in its last turn.
+    pub(super) busy: bool,
+    /// It is looked at when the round ends.
+    pub(super) touched: bool,
+    /// It is open, and the application does not know yet.
+    pub(super) opening: bool,
+    /// The application wants no more messages now.
+    pub(super) paused: bool,
+    /// A message did not fit into the queue.
+    pub(super) overflowed: bool,
+    /// The application wants it to be cut off.
+    pub(super) aborted: bool,
+}
+
+/// The two have the same verbs, but for what they find in the input.
+#[allow(clippy::large_enum_variant, reason = "nearly all are open")]
+pub(super) enum Stage<S> {
+    Handshake(Box<Handshake>),
+    Open {
+        connection: Connection,
+        /// Until the application was told of the end.
+        state: Option<S>,
+    },
+}
+
+pub(super) struct Handshake {
+    pub(super) acceptor: Acceptor,
+    pub(super) from: SocketAddr,
+    /// It is only told that there is no room.
+    pub(super) is_refusal: bool,
+    /// The application decides, until then.
+    pub(super) deciding: Option<Instant>,
+    /// The socket is to be given away.
+    pub(super) taken: Option<Taken>,
+}
+
+pub(super) struct Taken {
+    pub(super) head: Head,
+    pub(super) serve: Box<dyn FnOnce(HttpRequest) + Send>,
+}
+
+impl<S> Client<S> {
+    pub(super) fn new(
+        stream: TcpStream,
+        from: SocketAddr,
+        is_refusal: bool,
+        config: &Config,
+    ) -> Self {
+        let mut acceptor = Acceptor::new(config);
+        if is_refusal {
+            let _ = acceptor.respond(Response::full()); // nothing was answered before
+        }
+        let handshake = Handshake { acceptor, from, is_refusal, deciding: None, taken: None };
+        Self {
+            stream,
+            stage: Stage::Handshake(Box::new(handshake)),
+            input: None,
+            flags: Flags::default(),
+        }
+    }
+
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(&self.stage, Stage::Handshake(handshake) if handshake.is_refusal)
+    }
+
+    /// Whether the application knows it, and was not told of its end.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open { state: Some(_), .. }) && !self.flags.opening
+    }
+
+    /// Whether there is something to read or to decode that is wanted now.
+    pub(super) fn has_input(&self) -> bool {
+        (self.flags.readable || self.flags.undecoded)
+            && !self.flags.paused
+            && !matches!(&self.stage, Stage::Handshake(handshake) if handshake.deciding.is_some())
+    }
+
+    pub(super) fn is_congested(&self) -> bool {
+        matches!(&self.stage, Stage::Open { connection, .. } if connection.is_congested())
+    }
+
+    /// How many bytes of messages wait to be written.
+    pub(super) fn queued(&self) -> usize {
+        match &self.stage {
+            Stage::Handshake(_) => 0,
+            Stage::Open { connection, .. } => connection.queued(),
+        }
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        match &self.stage {
+            Stage::Handshake(handshake) => !handshake.acceptor.pending().is_empty(),
+            Stage::Open { connection, .. } => !connection.pending().is_empty(),
+        }
+    }
+
+    pub(super) fn write(&mut self) -> io::Result<Written> {
+        let Self { stage, stream, .. } = self;
+        match stage {
+            Stage::Handshake(handshake) => {
+                handshake.acceptor.write_with(|slices| stream.write_vectored(slices))
+            }
+            Stage::Open { connection, .. } => connection.write_with(|slices| match slices {
+                [slice] => stream.write(slice),
+                slices => stream.write_vectored(slices),
+            }),
+        }
+    }
+
+    /// Whether our side is to be ended now, which is only asked once.
+    pub(super) fn wants_shutdown(&mut self) -> bool {
+        match &mut self.stage {
+            Stage::Handshake(handshake) if handshake.acceptor.wants_shutdown() => {
+                handshake.acceptor.shut_down();
+            }
+            Stage::Open { connection, .. } if connection.wants_shutdown() => connection.shut_down(),
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        match &self.stage {
+            Stage::Handshake(handshake) => handshake.acceptor.is_finished(),
+            Stage::Open { connection, .. } => connection.is_finished(),
+        }
+    }
+
+    pub(super) fn lend_queue(&mut self, spare: &mut Vec<u8>) {
+        if let Stage::Open { connection, .. } = &mut self.stage {
+            connection.lend_queue(spare);
+        }
+    }
+
+    pub(super) fn reclaim_queue(&mut self, spare: &mut Vec<u8>) {
+        if let Stage::Open { connection, .. } = &mut self.stage {
+            connection.reclaim_queue(spare);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // ML-09: with its generation, its deadline and its subscriptions less than 300
+    #[test]
+    fn a_connection_takes_240_bytes_and_the_state() {
+        // In a build with assertions a socket of mio knows where it is registered.
+        let debug = if cfg!(debug_assertions) { 16 } else { 0 };
+        let size = size_of::<Option<Client<()>>>();
+        assert!(size <= 240 + debug, "{size} bytes");
+    }
+}

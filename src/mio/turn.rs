@@ -1,0 +1,440 @@
+//! A turn of one connection: what it has received is dealt with, what it has to say is written, its deadlines are looked at.
+//! Bounded in bytes and in messages, so that a busy one leaves time to the others.
+
+use std::io;
+use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use super::app::{Answer, App};
+use super::client::{Client, Stage, Taken};
+use super::common::{Common, End, Full, Note};
+use super::deadlines::SWEEP;
+use super::peer::Peer;
+use super::shard::no_answer;
+use super::table::Id;
+use crate::buffer::Buffer;
+use crate::close::CloseCode;
+use crate::encoder::Written;
+use crate::error::{Disconnected, Error, SendError};
+use crate::handshake::{Incoming, Response};
+use crate::message::Event;
+
+/// Reads of a turn at most.
+const READS: usize = 4;
+/// Bytes, after which a turn does not read on.
+const BYTES: usize = 256 * 1024;
+/// Messages, pings and pongs of a turn at most.
+const EVENTS: usize = 1024;
+
+/// What a message costs beside its bytes, in bytes.
+const MESSAGE: usize = 256;
+/// From so much work in a turn on a connection is busy.
+const BUSY: usize = 128 * 1024;
+
+/// Whether a short read is all there was, and what comes next is an event: elsewhere only a read that would block says so.
+const SHORT_READ_IS_ALL: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// What a turn may still take.
+struct Budget {
+    bytes: usize,
+    events: usize,
+}
+
+/// The state of a connection after its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It waits for its socket.
+    Waits,
+    /// It has more to say.
+    Unfinished,
+    Gone,
+    /// The application takes the socket.
+    Taken,
+}
+
+impl<S> Client<S> {
+    pub(super) fn turn<A: App<State = S>>(
+        &mut self,
+        id: Id,
+        app: &mut A,
+        common: &mut Common,
+    ) -> Next {
+        self.lend_queue(&mut common.queue);
+        let mut shared = std::mem::take(&mut common.input);
+        let mut own = self.input.take();
+        let input = match &mut own {
+            Some(own) => shared.attach(own),
+            None => &mut shared,
+        };
+        let next = match self.receive(id, input, app, common) {
+            Ok(()) => self.settle(id, app, common),
+            Err(error) => self.fail(error, app, common),
+        };
+        self.reclaim_queue(&mut common.queue);
+        self.input = match own {
+            Some(own) if !own.is_empty() => Some(own),
+            _ if !shared.is_empty() => Some(Box::new(shared.detach())),
+            // The larger memory stays, for the next to read into.
+            Some(own) if own.capacity() > shared.capacity() => {
+                shared = *own;
+                None
+            }
+            _ => None,
+        };
+        common.input = shared;
+        next
+    }
+
+    /// Deals with what has arrived, as far as one turn goes: what it has to say is written when nothing more is read,
+    /// since the fewer the writes, the less often the peer has to be woken.
+    fn receive<A: App<State = S>>(
+        &mut self,
+        id: Id,
+        input: &mut Buffer,
+        app: &mut A,
+        common: &mut Common,
+    ) -> io::Result<()> {
+        let mut left = Budget { bytes: BYTES, events: EVENTS };
+        let received = self.receive_within(&mut left, id, input, app, common);
+        let spent = (BYTES - left.bytes) + (EVENTS - left.events) * MESSAGE;
+        self.flags.busy = spent >= BUSY;
+        common.spent += spent;
+        received
+    }
+
+    fn receive_within<A: App<State = S>>(
+        &mut self,
+        left: &mut Budget,
+        id: Id,
+        input: &mut Buffer,
+        app: &mut A,
+        common: &mut Common,
+    ) -> io::Result<()> {
+        for _ in 0..READS {
+            if !self.has_input() || left.bytes == 0 || left.events == 0 {
+                break;
+            }
+            if self.is_congested() {
+                if self.write()? == Written::Blocked {
+                    break;
+                }
+                continue;
+            }
+            if !self.flags.undecoded {
+                self.read(input, left, app, common)?;
+            }
+            let dispatch = || self.dispatch(id, input, app, common, left);
+            if catch_unwind(AssertUnwindSafe(dispatch)).is_err() {
+                input.clear();
+                self.panicked(common);
+            }
+        }
+        Ok(())
+    }
+
+    fn read<A: App<State = S>>(
+        &mut self,
+        input: &mut Buffer,
+        left: &mut Budget,
+        app: &mut A,
+        common: &mut Common,
+    ) -> io::Result<()> {
+        let room = input.space().len();
+        match input.read_from(&mut self.stream) {
+            Ok(0) => {
+                self.flags.readable = false;
+                self.eof(app, common);
+            }
+            Ok(n) => {
+                self.flags.readable = n == room || self.flags.ended || !SHORT_READ_IS_ALL;
+                left.bytes = left.bytes.saturating_sub(n);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.flags.readable = false,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn dispatch<A: App<State = S>>(
+        &mut self,
+        id: Id,
+        input: &mut Buffer,
+        app: &mut A,
+        common: &mut Common,
+        left: &mut Budget,
+    ) {
+        if let Stage::Handshake(_) = &self.stage {
+            self.shake_hands(id, input, app, common);
+        }
+        if std::mem::take(&mut self.flags.opening) {
+            if let Some(mut peer) = self.peer(id, common) {
+                app.open(&mut peer);
+            }
+        }
+        let Self { stage, stream, flags, .. } = self;
+        let Stage::Open { connection, state } = stage else {
+            return;
+        };
+        flags.undecoded = true;
+        // It may want no more after any of them.
+        while !flags.paused && !flags.aborted {
+            if left.events == 0 {
+                flags.undecoded = !input.unread().is_empty();
+                return;
+            }
+            left.events -= 1;
+            let event = match connection.next_event(input) {
+                Ok(Some(event)) => event,
+                Ok(None) => {
+                    flags.undecoded = false;
+                    return;
+                }
+                Err(error) => {
+                    flags.undecoded = false;
+                    return common.end(|| End::Failed(error.into()));
+                }
+            };
+            let Some(state) = state else {
+                continue;
+            };
+            match event {
+                Event::Message(message) => {
+                    let mut peer = Peer { id, state, connection, stream, flags, common };
+                    app.message(&mut peer, message);
+                }
+                Event::Pong(payload) => {
+                    let mut peer = Peer { id, state, connection, stream, flags, common };
+                    app.pong(&mut peer, payload);
+                }
+                Event::Close(close) => common.end(|| close.into()),
+                Event::Ping(_) => {} // it is answered by itself
+            }
+        }
+    }
+
+    fn shake_hands<A: App<State = S>>(
+        &mut self,
+        id: Id,
+        input: &mut Buffer,
+        app: &mut A,
+        common: &Common,
+    ) {
+        let Stage::Handshake(handshake) = &mut self.stage else {
+            return;
+        };
+        let was_silent = handshake.acceptor.pending().is_empty();
+        match handshake.acceptor.next(input) {
+            Ok(None) => {}
+            Ok(Some(Incoming::Upgrade(request))) => {
+                let verdict = app.request(id, handshake.from, &request);
+                self.decide(verdict, common);
+            }
+            Ok(Some(Incoming::Http(head))) => match app.http(handshake.from, &head) {
+                Answer::Respond(response) => handshake.respond(response),
+                Answer::Reject => {
+                    let refused = handshake.acceptor.reject();
+                    let from = handshake.from;
+                    if let Some(error) = refused {
+                        app.refused(from, &error.into());
+                    }
+                }
+                Answer::Take(serve) => handshake.taken = Some(Taken { head, serve }),
+            },
+            // A refusal is pending, now. From then on it is the same again.
+            Err(error) if was_silent && !handshake.acceptor.pending().is_empty() => {
+                app.refused(handshake.from, &error.into());
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Writes what is pending, ends our side when all is said, and looks at the deadlines: what every turn ends with.
+    pub(super) fn settle<A: App<State = S>>(
+        &mut self,
+        id: Id,
+        app: &mut A,
+        common: &mut Common,
+    ) -> Next {
+        if self.flags.aborted {
+            common.end(|| End::Failed(Disconnected { mid_message: false }.into()));
+            return Next::Gone;
+        }
+        if matches!(&self.stage, Stage::Handshake(handshake) if handshake.taken.is_some()) {
+            return Next::Taken;
+        }
+        let waited = self.queued();
+        let mut written = self.write();
+        // Less than half may have waited before: it has to have become less.
+        if written.is_ok() && (self.queued() < waited || waited == 0) && self.has_drained(common) {
+            self.drained(id, app, common);
+            written = self.write();
+        }
+        // What was written moves deadlines; what is due may be a ping or a response.
+        let due = self.tick(app, common);
+        if written.as_ref().is_ok_and(|written| *written == Written::All) && self.has_output() {
+            written = self.write();
+        }
+        if let Err(error) = written {
+            return self.fail(error, app, common);
+        }
+        let due = match self.wants_shutdown() {
+            true => {
+                if let Err(error) = self.stream.shutdown(Shutdown::Write) {
+                    return self.fail(error, app, common);
+                }
+                self.tick(app, common)
+            }
+            false => due,
+        };
+        common.due = common.clock.due(due, common.now, id.slot());
+        if self.is_finished() {
+            return Next::Gone;
+        }
+        // What is congested after a write waits for the peer.
+        let has_drained = self.queued() == 0 && self.has_drained(common);
+        match self.has_input() && !self.is_congested() || has_drained {
+            true => Next::Unfinished,
+            false => Next::Waits,
+        }
+    }
+
+    /// Sends what was published, or what another thread has sent: all of it in one write.
+    pub(super) fn tell<'n, A: App<State = S>>(
+        &mut self,
+        id: Id,
+        notes: impl Iterator<Item = &'n Note>,
+        app: &mut A,
+        common: &mut Common,
+    ) -> Next {
+        self.lend_queue(&mut common.queue);
+        let mut notes = notes.peekable();
+        while let Some(note) = notes.next() {
+            let Self { stage, stream, .. } = self;
+            let Stage::Open { connection, .. } = stage else {
+                break;
+            };
+            let sent = match notes.peek() {
+                Some(_) => connection.send_prepared(&note.message),
+                None => connection.send_prepared_to(stream, &note.message),
+            };
+            if let Err(error) = sent {
+                self.missed(error, common);
+            }
+        }
+        let next = self.settle(id, app, common);
+        self.reclaim_queue(&mut common.queue);
+        next
+    }
+
+    /// The connection could not be told something.
+    pub(super) fn missed(&mut self, error: SendError, common: &mut Common) {
+        if error == SendError::Closed {
+            return; // it needs to know no more
+        }
+        match common.when_full {
+            Full::Drop => common.dropped += 1,
+            Full::Close => {
+                self.finish(CloseCode::TRY_AGAIN_LATER);
+                common.end(|| End::Failed(error.into()));
+            }
+        }
+    }
+
+    /// Ends the connection from our side, whatever the peer still sends.
+    pub(super) fn finish(&mut self, code: CloseCode) {
+        if let Stage::Open { connection, .. } = &mut self.stage {
+            connection.finish(code, "");
+            self.input = None;
+            self.flags.undecoded = false;
+            self.flags.paused = false;
+        }
+    }
+
+    fn drained<A: App<State = S>>(&mut self, id: Id, app: &mut A, common: &mut Common) {
+        self.flags.overflowed = false;
+        let drained = || {
+            if let Some(mut peer) = self.peer(id, common) {
+                app.drained(&mut peer);
+            }
+        };
+        if catch_unwind(AssertUnwindSafe(drained)).is_err() {
+            self.panicked(common);
+        }
+    }
+
+    /// Whether there is room again for what did not fit.
+    fn has_drained(&self, common: &Common) -> bool {
+        self.flags.overflowed
+            && matches!(&self.stage, Stage::Open { connection, state: Some(_) }
+                if connection.queued() <= common.config.max_queue / 2 && !connection.is_closed())
+    }
+
+    /// The application has panicked in the middle of something.
+    fn panicked(&mut self, common: &mut Common) {
+        match &mut self.stage {
+            Stage::Handshake(handshake) => handshake.respond(no_answer()),
+            Stage::Open { .. } => {
+                self.finish(CloseCode::INTERNAL_ERROR);
+                common.end(|| End::Failed(Error::Handler("a method of the App panicked".into())));
+            }
+        }
+    }
+
+    fn eof<A: App<State = S>>(&mut self, app: &mut A, common: &mut Common) {
+        match &mut self.stage {
+            Stage::Handshake(handshake) => {
+                if let Err(error) = handshake.acceptor.eof() {
+                    refused(app, handshake.from, &error.into());
+                }
+            }
+            Stage::Open { connection, .. } => {
+                if let Err(error) = connection.eof() {
+                    common.end(|| End::Failed(error.into()));
+                }
+            }
+        }
+    }
+
+    /// Does what is due, and says when to be called again.
+    fn tick<A: App<State = S>>(&mut self, app: &mut A, common: &mut Common) -> Option<Instant> {
+        let now = common.now;
+        match &mut self.stage {
+            Stage::Handshake(handshake) => {
+                if let Some(by) = handshake.deciding {
+                    if now < by {
+                        return Some(by);
+                    }
+                    handshake.deciding = None;
+                    handshake.respond(Response::refusal(503, "the server has no answer yet\n"));
+                }
+                handshake.acceptor.tick(now).unwrap_or_else(|error| {
+                    refused(app, handshake.from, &error.into());
+                    Some(now)
+                })
+            }
+            // Its answer may lie in the socket.
+            Stage::Open { connection, .. } if self.flags.paused && connection.is_overdue(now) => {
+                now.checked_add(SWEEP)
+            }
+            Stage::Open { connection, .. } => connection.tick(now).unwrap_or_else(|error| {
+                common.end(|| End::Failed(error.into()));
+                Some(now)
+            }),
+        }
+    }
+
+    /// The socket has failed.
+    fn fail<A: App<State = S>>(&self, error: io::Error, app: &mut A, common: &mut Common) -> Next {
+        match &self.stage {
+            Stage::Handshake(handshake) => refused(app, handshake.from, &error.into()),
+            Stage::Open { .. } => common.end(|| End::Failed(error.into())),
+        }
+        Next::Gone
+    }
+}
+
+/// A panic in there is no reason to serve nobody any more.
+pub(super) fn refused<A: App>(app: &mut A, from: std::net::SocketAddr, error: &Error) {
+    let _ = catch_unwind(AssertUnwindSafe(|| app.refused(from, error)));
+}

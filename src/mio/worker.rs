@@ -1,0 +1,581 @@
+//! The loop of one shard. Each round waits for sockets, mail or a deadline, and serves in turn: those whose sockets have news, then some
+//! of those that are busy and those that had more to say than one turn holds, then new connections and mail; what was
+//! published goes out at the end.
+
+use std::collections::VecDeque;
+use std::io;
+use std::iter::Peekable;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ::mio::event::Event;
+use ::mio::net::TcpStream;
+use ::mio::{Events, Interest, Poll, Token, Waker};
+
+use super::app::{App, HttpRequest};
+use super::client::{Client, Stage};
+use super::common::{Common, End, Note};
+use super::deadlines::SWEEP;
+use super::listening::Listening;
+use super::mailbox::Mail;
+use super::shard::{Shard, touch};
+use super::shared::{Admission, Shared};
+use super::table::{Id, Table};
+use super::turn::{Next, refused};
+use crate::buffer::Buffer;
+use crate::close::CloseCode;
+use crate::error::{Disconnected, Error, TimedOut};
+use crate::graceful::turns;
+use crate::message::Close;
+use crate::timers::earlier;
+
+const MAILBOX: Token = Token(usize::MAX);
+const LISTENER: Token = Token(usize::MAX - 1);
+
+/// Events of a round.
+const EVENTS: usize = 1024;
+/// How much work those that wait for a turn get done in a round, unless the others get more, see [`Common::spent`].
+const QUANTUM: usize = 512 * 1024;
+/// New connections of a round.
+const ACCEPTS: usize = 64;
+/// Mail of a round.
+const MAILS: usize = 256;
+/// A round that takes longer than that is counted.
+const LONG_ROUND: Duration = Duration::from_millis(50);
+
+pub(super) struct Worker<A: App> {
+    poll: Poll,
+    listening: Option<Listening>,
+    app: A,
+    table: Table<A::State>,
+    common: Common,
+    shared: Arc<Shared<A::Mail>>,
+    /// Connections that had more to say when their turn was over, each once, the one that waits longest first.
+    waiting: VecDeque<Id>,
+    mail: VecDeque<Mail<A::Mail>>,
+    has_mail: bool,
+    closings: Vec<Closing>,
+    next_sweep: Instant,
+}
+
+/// Connections that are closed one after the other.
+struct Closing {
+    code: CloseCode,
+    /// Each with its time; too late to be told is never.
+    rest: Peekable<Box<dyn Iterator<Item = (Option<Instant>, Id)>>>,
+}
+
+impl<A: App> Worker<A> {
+    /// # Errors
+    ///
+    /// There are not enough file descriptors.
+    pub(super) fn new(
+        app: A,
+        common: Common,
+        shared: Arc<Shared<A::Mail>>,
+        mut listening: Option<Listening>,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        if let Some(listening) = &mut listening {
+            listening.register(poll.registry(), LISTENER)?;
+        }
+        if let Some(mailbox) = shared.mailbox(common.shard) {
+            mailbox.set_waker(Waker::new(poll.registry(), MAILBOX)?);
+        }
+        let shard = u8::try_from(common.shard).unwrap_or(u8::MAX);
+        Ok(Self {
+            poll,
+            listening,
+            app,
+            table: Table::new(shard),
+            next_sweep: common.now + SWEEP,
+            common,
+            shared,
+            waiting: VecDeque::new(),
+            mail: VecDeque::new(),
+            has_mail: true, // what was posted before there was a waker
+            closings: Vec::new(),
+        })
+    }
+
+    /// Serves until the server has stopped.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot wait for events.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut end = Ok(());
+        while !(self.common.stopping && self.table.is_empty()) {
+            if let Err(error) = self.wait(&mut events) {
+                self.cut_off();
+                end = Err(error);
+                break;
+            }
+            self.round(&events);
+            if self.common.now.elapsed() > LONG_ROUND {
+                self.shared.long_rounds.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.close_mailbox();
+        end
+    }
+
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let has_more = self.has_mail
+            || !self.mail.is_empty()
+            || !self.waiting.is_empty()
+            || !self.common.notes.is_empty()
+            || !self.common.touched.is_empty()
+            || self.listening.as_ref().is_some_and(Listening::is_ready);
+        let time = match has_more {
+            true => Duration::ZERO,
+            false => {
+                let closings = self.closings.iter_mut().filter_map(|closing| closing.rest.peek());
+                let again = self.listening.as_ref().and_then(Listening::again);
+                let due = earlier(Some(self.next_sweep), again);
+                let due = closings.map(|(due, _)| *due).fold(due, earlier);
+                due.unwrap_or(self.next_sweep).saturating_duration_since(Instant::now())
+            }
+        };
+        match self.poll.poll(events, Some(time)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => result?,
+        }
+        self.common.now = Instant::now();
+        Ok(())
+    }
+
+    fn round(&mut self, events: &Events) {
+        self.common.spent = 0;
+        for event in events {
+            match event.token() {
+                MAILBOX => self.has_mail = true,
+                LISTENER => {
+                    if let Some(listening) = &mut self.listening {
+                        listening.set_ready();
+                    }
+                }
+                Token(slot) => self.event(u32::try_from(slot).unwrap_or(u32::MAX), event),
+            }
+        }
+        self.serve_waiting();
+        self.accept();
+        self.read_mail();
+        self.close_some();
+        self.publish();
+        self.serve_touched();
+        if self.common.now >= self.next_sweep {
+            self.next_sweep = self.common.now + SWEEP;
+            self.sweep();
+        }
+        if self.common.dropped > 0 {
+            self.count_dropped();
+        }
+        self.table.end_round();
+        self.common.topics.end_round();
+    }
+
+    /// Turns of those that wait for one: behind those that have news and are not busy, but with as much work as they were, so
+    /// that a crowd on one side holds up nobody on the other.
+    fn serve_waiting(&mut self) {
+        let quantum = self.common.spent.max(QUANTUM);
+        self.common.spent = 0;
+        // Those that are listed again meanwhile have had their turn.
+        for _ in 0..self.waiting.len() {
+            if self.common.spent >= quantum {
+                break;
+            }
+            let Some(id) = self.waiting.pop_front() else {
+                break;
+            };
+            if let Some(client) = self.table.get(id) {
+                client.flags.listed = false;
+                self.turn(id.slot());
+            }
+        }
+    }
+
+    /// Turns of those that were sent something outside of their own.
+    fn serve_touched(&mut self) {
+        let mut touched = std::mem::take(&mut self.common.touched);
+        for id in touched.drain(..) {
+            if let Some(client) = self.table.get(id) {
+                client.flags.touched = false;
+                self.turn(id.slot());
+            }
+        }
+        // The memory is kept; those that were touched meanwhile have their turn in the next round.
+        touched.append(&mut self.common.touched);
+        self.common.touched = touched;
+    }
+
+    /// A socket has news.
+    fn event(&mut self, slot: u32, event: &Event) {
+        if let Some(client) = self.table.slot(slot) {
+            client.flags.readable |= event.is_readable() || event.is_read_closed();
+            client.flags.ended |= event.is_read_closed();
+            // One that waits for its turn has just had one; one that is busy goes behind those that are not.
+            match client.flags.listed {
+                true => {}
+                false if client.flags.busy => self.list(slot),
+                false => self.turn(slot),
+            }
+        }
+    }
+
+    fn turn(&mut self, slot: u32) {
+        let id = self.table.id(slot);
+        if let Some(client) = self.table.slot(slot) {
+            let next = client.turn(id, &mut self.app, &mut self.common);
+            self.after(slot, id, next);
+        }
+    }
+
+    /// What becomes of a connection after its turn.
+    #[inline]
+    fn after(&mut self, slot: u32, id: Id, next: Next) {
+        if let Some(end) = self.common.end.take() {
+            self.closed(id, end);
+        }
+        match next {
+            Next::Waits => self.table.set_due(slot, self.common.due),
+            Next::Unfinished => {
+                self.table.set_due(slot, self.common.due);
+                self.list(slot);
+            }
+            Next::Gone => self.remove(slot, id),
+            Next::Taken => self.give_away(slot),
+        }
+    }
+
+    /// Lets a connection wait for its next turn.
+    fn list(&mut self, slot: u32) {
+        let id = self.table.id(slot);
+        if let Some(client) = self.table.slot(slot) {
+            if !std::mem::replace(&mut client.flags.listed, true) {
+                self.waiting.push_back(id);
+            }
+        }
+    }
+
+    /// Tells the application of an end.
+    fn closed(&mut self, id: Id, end: End) {
+        let Some(client) = self.table.get(id) else {
+            return;
+        };
+        let Stage::Open { state, .. } = &mut client.stage else {
+            return;
+        };
+        let Some(state) = state.take() else {
+            return; // it knows
+        };
+        if client.flags.opening {
+            return; // it does not know that it was open
+        }
+        self.common.topics.unsubscribe_all(id.slot());
+        let mut shard = Shard { table: &mut self.table, common: &mut self.common };
+        let app = &mut self.app;
+        // It is closed already: a panic can end nothing more.
+        let _ = catch_unwind(AssertUnwindSafe(|| match end {
+            End::Failed(error) => app.closed(&mut shard, id, state, Err(error)),
+            End::Closed { code, reason, mid_message } => {
+                app.closed(&mut shard, id, state, Ok(Close { code, reason: &reason, mid_message }));
+            }
+        }));
+    }
+
+    fn remove(&mut self, slot: u32, id: Id) {
+        if self.table.slot(slot).is_some_and(|client| client.is_open()) {
+            self.closed(id, End::Failed(Disconnected { mid_message: false }.into()));
+        }
+        // Which closes the socket.
+        if let Some(client) = self.table.remove(slot) {
+            self.leave(client.is_refusal());
+            // The state of a request that was accepted, and never opened: it is the user's.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(client)));
+        }
+    }
+
+    fn leave(&self, is_refusal: bool) {
+        match is_refusal {
+            true => self.shared.leave_refused(),
+            false => self.shared.leave(self.common.shard),
+        }
+    }
+
+    /// Gives a socket to a thread of the application.
+    fn give_away(&mut self, slot: u32) {
+        let Some(Client { mut stream, stage: Stage::Handshake(handshake), input, .. }) =
+            self.table.remove(slot)
+        else {
+            return;
+        };
+        let leave = Leave { shared: Arc::clone(&self.shared), shard: self.common.shard };
+        let Some(taken) = handshake.taken else {
+            return; // it is
+        };
+        let _ = self.poll.registry().deregister(&mut stream);
+        let from = handshake.from;
+        let input = input.map_or_else(Buffer::new, |input| *input);
+        let serve = move || {
+            let _leave = leave;
+            let stream = std::net::TcpStream::from(stream);
+            if stream.set_nonblocking(false).is_ok() {
+                (taken.serve)(HttpRequest { stream, head: taken.head, input });
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("sansocket-http".into()).spawn(serve) {
+            refused(&mut self.app, from, &error.into());
+        }
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTS {
+            let Some(listening) = &mut self.listening else {
+                return;
+            };
+            let Some((stream, from)) = listening.accept(self.common.now) else {
+                return;
+            };
+            match self.shared.admit(self.common.shard) {
+                Admission::Stays => self.connect(stream, from, false),
+                Admission::IsTold => self.connect(stream, from, true),
+                Admission::IsCutOff => self.report_full(from),
+            }
+        }
+    }
+
+    fn report_full(&mut self, from: SocketAddr) {
+        let limit = self.shared.max_connections.load(Ordering::Relaxed);
+        refused(&mut self.app, from, &Error::ServerFull { limit });
+    }
+
+    fn connect(&mut self, mut stream: TcpStream, from: SocketAddr, is_refusal: bool) {
+        if is_refusal {
+            self.report_full(from);
+        }
+        if self.common.stopping {
+            return self.leave(is_refusal);
+        }
+        let nodelay = match self.common.config.nodelay {
+            true => stream.set_nodelay(true),
+            false => Ok(()),
+        };
+        let Some(slot) = self.table.take_slot() else {
+            return self.leave(is_refusal);
+        };
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.poll.registry();
+        let ready =
+            nodelay.and_then(|()| registry.register(&mut stream, Token(slot as usize), both));
+        if let Err(error) = ready {
+            self.table.give_back(slot);
+            self.leave(is_refusal);
+            return refused(&mut self.app, from, &error.into());
+        }
+        self.table.insert(slot, Client::new(stream, from, is_refusal, &self.common.config));
+        // It may have spoken already; its deadline counts from now on.
+        self.turn(slot);
+    }
+
+    fn read_mail(&mut self) {
+        if self.mail.is_empty() && std::mem::take(&mut self.has_mail) {
+            if let Some(mailbox) = self.shared.mailbox(self.common.shard) {
+                let mut mail = Vec::from(std::mem::take(&mut self.mail));
+                mailbox.take(&mut mail);
+                self.mail = mail.into();
+            }
+        }
+        for _ in 0..MAILS {
+            match self.mail.pop_front() {
+                Some(mail) => self.read_one(mail),
+                None => return,
+            }
+        }
+    }
+
+    fn read_one(&mut self, mail: Mail<A::Mail>) {
+        match mail {
+            Mail::Accepted(stream, from) => self.connect(stream, from, false),
+            Mail::Refused(stream, from) => self.connect(stream, from, true),
+            Mail::CutOff(from) => self.report_full(from),
+            Mail::Own(mail) => {
+                let mut shard = Shard { table: &mut self.table, common: &mut self.common };
+                let app = &mut self.app;
+                // There is no connection to end.
+                let _ = catch_unwind(AssertUnwindSafe(|| app.mail(&mut shard, mail)));
+            }
+            Mail::Send(id, message) => {
+                let Some(client) = self.table.get(id).filter(|client| client.is_open()) else {
+                    return;
+                };
+                if let Stage::Open { connection, .. } = &mut client.stage {
+                    let sent = connection.send_prepared(&message);
+                    touch(client, id, &mut self.common);
+                    if let Err(error) = sent {
+                        client.missed(error, &mut self.common);
+                        self.after_touch(id);
+                    }
+                }
+            }
+            Mail::Publish(topic, message) => self.common.publish_here(&topic, message, None),
+            Mail::Close(id, code, reason) => self.close(id, code, &reason),
+            Mail::Shed(n, spread) => self.close_all(n, spread, CloseCode::SERVICE_RESTART),
+            Mail::Stop(spread) => {
+                self.common.stopping = true;
+                self.listening = None; // from here on connections are refused, not queued
+                self.close_all(usize::MAX, spread, CloseCode::GOING_AWAY);
+            }
+            Mail::Abandon => self.cut_off(),
+        }
+    }
+
+    /// Tells of an end outside of a turn.
+    fn after_touch(&mut self, id: Id) {
+        if let Some(end) = self.common.end.take() {
+            self.closed(id, end);
+        }
+    }
+
+    fn close(&mut self, id: Id, code: CloseCode, reason: &str) {
+        if let Some(client) = self.table.get(id) {
+            if let Some(mut peer) = client.peer(id, &mut self.common) {
+                let _ = peer.close(code, reason); // its code was checked before
+                touch(client, id, &mut self.common);
+            }
+        }
+    }
+
+    /// Closes up to `n` open connections, one after the other.
+    fn close_all(&mut self, n: usize, spread: Duration, code: CloseCode) {
+        let mut ids = Vec::new();
+        for slot in self.table.slots() {
+            if ids.len() < n && self.table.slot(slot).is_some_and(|client| client.is_open()) {
+                ids.push(self.table.id(slot));
+            }
+        }
+        let turns = turns(self.common.now, spread, ids.len());
+        let rest: Box<dyn Iterator<Item = _>> = Box::new(turns.zip(ids));
+        self.closings.push(Closing { code, rest: rest.peekable() });
+    }
+
+    /// Closes those whose time has come.
+    fn close_some(&mut self) {
+        let now = self.common.now;
+        let mut closings = std::mem::take(&mut self.closings);
+        closings.retain_mut(|Closing { code, rest }| {
+            let is_due = |due: &Option<Instant>| due.is_some_and(|due| due <= now);
+            while let Some((_, id)) = rest.next_if(|(due, _)| is_due(due)) {
+                self.close(id, *code, "");
+            }
+            rest.peek().is_some_and(|(due, _)| due.is_some())
+        });
+        self.closings = closings;
+    }
+
+    /// Cuts off whoever is left.
+    fn cut_off(&mut self) {
+        for slot in self.table.slots() {
+            let id = self.table.id(slot);
+            if self.table.slot(slot).is_some_and(|client| client.is_open()) {
+                self.closed(id, End::Failed(TimedOut::Close.into()));
+            }
+            self.remove(slot, id);
+        }
+    }
+
+    /// Sends what was published in this round, to each recipient all of it in one write.
+    fn publish(&mut self) {
+        let (notes, joined) = self.common.take_notes();
+        let Some((first, rest)) = notes.split_first() else {
+            return;
+        };
+        let wants = |slot: u32, index: usize, note: &Note| {
+            note.but != Some(slot)
+                && joined.get(&(note.topic, slot)).is_none_or(|joined| *joined <= index)
+        };
+        if rest.iter().all(|note| note.topic == first.topic) {
+            // Recipients may end, and others subscribe, while they are told.
+            let members: Vec<u32> = self.common.topics.members(first.topic).collect();
+            for slot in members {
+                let wanted = notes.iter().enumerate();
+                let wanted = wanted.filter(|(index, note)| wants(slot, *index, note));
+                self.tell(slot, wanted.map(|(_, note)| note));
+            }
+            return;
+        }
+        let mut deliveries: Vec<(u32, usize)> = Vec::new();
+        for (index, note) in notes.iter().enumerate() {
+            let members = self.common.topics.members(note.topic);
+            let members = members.filter(|slot| wants(*slot, index, note));
+            deliveries.extend(members.map(|slot| (slot, index)));
+        }
+        deliveries.sort_unstable();
+        for recipient in deliveries.chunk_by(|(one, _), (other, _)| one == other) {
+            if let Some((slot, _)) = recipient.first() {
+                self.tell(*slot, recipient.iter().filter_map(|(_, index)| notes.get(*index)));
+            }
+        }
+    }
+
+    fn tell<'n>(&mut self, slot: u32, notes: impl Iterator<Item = &'n Note>) {
+        let id = self.table.id(slot);
+        if let Some(client) = self.table.slot(slot) {
+            let next = client.tell(id, notes, &mut self.app, &mut self.common);
+            self.after(slot, id, next);
+        }
+    }
+
+    /// Does what is due.
+    fn sweep(&mut self) {
+        let second = self.common.clock.second(self.common.now);
+        let mut from = 0;
+        while let Some(slot) = self.table.next_due(from, second) {
+            from = slot + 1;
+            if let Some(client) = self.table.slot(slot) {
+                if let Stage::Open { connection, .. } = &client.stage {
+                    // What it has sent in time may lie in the socket.
+                    client.flags.readable |= connection.is_overdue(self.common.now);
+                }
+                self.turn(slot);
+            }
+        }
+    }
+
+    fn count_dropped(&mut self) {
+        // `Shard::dropped` is the sum of this shard.
+        let new = self.common.dropped - self.common.reported;
+        self.common.reported = self.common.dropped;
+        self.shared.dropped.fetch_add(new, Ordering::Relaxed);
+    }
+
+    /// Nobody reads mail any more: connections that were on their way are not counted.
+    fn close_mailbox(&mut self) {
+        let mailbox = self.shared.mailbox(self.common.shard);
+        let late = mailbox.map(|mailbox| mailbox.close()).unwrap_or_default();
+        for mail in self.mail.drain(..).chain(late).collect::<Vec<_>>() {
+            match mail {
+                Mail::Accepted(..) => self.leave(false),
+                Mail::Refused(..) => self.leave(true),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Gives back the place of a socket that was given away.
+struct Leave<M> {
+    shared: Arc<Shared<M>>,
+    shard: usize,
+}
+
+impl<M> Drop for Leave<M> {
+    fn drop(&mut self) {
+        self.shared.leave(self.shard);
+    }
+}
