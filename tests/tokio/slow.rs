@@ -142,6 +142,26 @@ async fn a_write_that_failed_with_a_timeout_is_not_waited_for() {
     assert!(start.elapsed().as_secs() < 3);
 }
 
+// RE-11: nothing follows a write that has panicked, whatever was dropped since
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_not_forgotten_when_the_future_is_dropped() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, mut receiver) = peer.open(config(|config| config.max_queue(400)));
+    sender.send(&[1; 110]).await.unwrap();
+    let waiting = sender.clone();
+    let waiting = tokio::spawn(async move { waiting.send(&[2; 110]).await });
+    tokio::task::yield_now().await;
+    peer.panics();
+    assert!(waiting.await.unwrap_err().is_panic());
+    peer.take_more(usize::MAX);
+    let end = sender.send("more").await;
+    assert!(matches!(end, Err(Error::Send(_))), "{end:?}");
+    let end = receiver.recv().await;
+    assert!(matches!(&end, Err(Error::Io(_))), "{end:?}");
+    assert_eq!(peer.output(), b"");
+}
+
 // RE-11: the receiver is told of a panic in another task
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_the_stream_wakes_the_receiver() {
