@@ -190,11 +190,13 @@ impl<S: Transport> Turn<'_, S> {
         match written {
             Ok(Written::All) => {
                 spare::reclaim_queue(write);
-                self.after.alarm = alarm.take();
+                let alarm = alarm.take();
+                self.ring(alarm);
             }
             // There may be room enough for somebody.
             Ok(Written::Blocked) if write.queued() + unsent.len() < before => {
-                self.after.alarm.clone_from(alarm);
+                let alarm = alarm.clone();
+                self.ring(alarm);
             }
             Ok(Written::Blocked) => {}
             Err(error) => return Err(self.fail(error.into())),
@@ -226,8 +228,13 @@ impl<S: Transport> Turn<'_, S> {
     /// Nobody waits for room any more once nothing more is taken.
     fn tell_if_closed(&mut self) {
         if self.write.progress().closed && self.alarm.is_some() {
-            self.after.alarm.clone_from(&self.state.alarm);
+            self.ring(self.state.alarm.clone());
         }
+    }
+
+    /// Wakes everybody on the list. If another alarm was to ring, that has the whole list: this one was made since.
+    fn ring(&mut self, alarm: Option<Arc<Alarm>>) {
+        self.after.alarm = self.after.alarm.take().or(alarm);
     }
 
     /// Tells the receiver, if it waits, that there is something to write or to see.
@@ -279,7 +286,8 @@ impl<S: Transport> Turn<'_, S> {
     /// After a failed write half a frame may be out: nothing may follow. What had arrived is still received.
     fn fail(&mut self, failure: Failure) -> Failure {
         self.write.write_failed();
-        self.after.alarm = self.alarm.take();
+        let alarm = self.alarm.take();
+        self.ring(alarm);
         self.nudge();
         self.failure.get_or_insert(failure).clone()
     }
