@@ -7,7 +7,7 @@
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -55,7 +55,9 @@ pub(super) struct Waiter<'w> {
 /// One poll, in which the state is locked.
 pub(super) struct Turn<'s, S: Transport> {
     state: &'s mut State<S>,
-    after: After<S>,
+    after: &'s mut After<S>,
+    /// Until it is over: if it is dropped before, the stream has panicked.
+    under_way: bool,
 }
 
 /// Things to do when it is not locked any more, since they may run anybody's code.
@@ -81,41 +83,45 @@ impl<S: Transport> Link<S> {
     }
 
     pub(super) fn turn<T>(&self, work: impl FnOnce(&mut Turn<'_, S>) -> T) -> T {
-        let (mut state, panicked) = self.lock();
-        let after = After { receiver: None, alarm: None, closed: None };
-        let mut turn = Turn { state: &mut state, after };
-        if panicked {
-            turn.fail(io::Error::other("the stream panicked").into());
-        }
+        // Dropped last, when the state is not locked any more, also after a panic.
+        let mut after = After { receiver: None, alarm: None, closed: None };
+        let mut state = self.lock();
+        let mut turn = Turn { state: &mut state, after: &mut after, under_way: true };
         let result = work(&mut turn);
-        let after = turn.after;
-        drop(state);
-        drop(after.closed);
-        if let Some(alarm) = after.alarm {
-            alarm.ring();
-        }
-        if let Some(receiver) = after.receiver {
-            receiver.wake();
-        }
+        turn.under_way = false;
         result
     }
 
     /// Nobody waits under this ticket any more.
     pub(super) fn leave(&self, ticket: Ticket) {
-        let alarm = self.lock().0.alarm.clone();
+        let alarm = self.lock().alarm.clone();
         if let Some(alarm) = alarm {
             alarm.leave(ticket);
         }
     }
 
-    /// The state, and whether a stream has panicked under the lock.
-    fn lock(&self) -> (MutexGuard<'_, State<S>>, bool) {
-        match self.state.lock() {
-            Ok(state) => (state, false),
-            Err(poisoned) => {
-                self.state.clear_poison();
-                (poisoned.into_inner(), true)
-            }
+    /// A stream that has panicked under the lock was seen to.
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Transport> Drop for After<S> {
+    fn drop(&mut self) {
+        drop(self.closed.take());
+        if let Some(alarm) = self.alarm.take() {
+            alarm.ring();
+        }
+        if let Some(receiver) = self.receiver.take() {
+            receiver.wake();
+        }
+    }
+}
+
+impl<S: Transport> Drop for Turn<'_, S> {
+    fn drop(&mut self) {
+        if self.under_way {
+            self.fail(io::Error::other("the stream panicked").into());
         }
     }
 }
@@ -184,11 +190,13 @@ impl<S: Transport> Turn<'_, S> {
         match written {
             Ok(Written::All) => {
                 spare::reclaim_queue(write);
-                self.after.alarm = alarm.take();
+                let alarm = alarm.take();
+                self.ring(alarm);
             }
             // There may be room enough for somebody.
             Ok(Written::Blocked) if write.queued() + unsent.len() < before => {
-                self.after.alarm.clone_from(alarm);
+                let alarm = alarm.clone();
+                self.ring(alarm);
             }
             Ok(Written::Blocked) => {}
             Err(error) => return Err(self.fail(error.into())),
@@ -220,8 +228,13 @@ impl<S: Transport> Turn<'_, S> {
     /// Nobody waits for room any more once nothing more is taken.
     fn tell_if_closed(&mut self) {
         if self.write.progress().closed && self.alarm.is_some() {
-            self.after.alarm.clone_from(&self.state.alarm);
+            self.ring(self.state.alarm.clone());
         }
+    }
+
+    /// Wakes everybody on the list. If another alarm was to ring, that has the whole list: this one was made since.
+    fn ring(&mut self, alarm: Option<Arc<Alarm>>) {
+        self.after.alarm = self.after.alarm.take().or(alarm);
     }
 
     /// Tells the receiver, if it waits, that there is something to write or to see.
@@ -273,7 +286,8 @@ impl<S: Transport> Turn<'_, S> {
     /// After a failed write half a frame may be out: nothing may follow. What had arrived is still received.
     fn fail(&mut self, failure: Failure) -> Failure {
         self.write.write_failed();
-        self.after.alarm = self.alarm.take();
+        let alarm = self.alarm.take();
+        self.ring(alarm);
         self.nudge();
         self.failure.get_or_insert(failure).clone()
     }

@@ -195,7 +195,10 @@ impl<S: Transport> Turn<'_, S> {
         let State { stream, write, .. } = &mut **self;
         // A full stream has somebody's waker, which must not be lost.
         let stream = stream.as_mut().filter(|_| !write.is_blocked());
-        item.send_to(write, &mut AtOnce(stream))
+        item.send_to(write, &mut AtOnce(stream))?;
+        // It may hold what it took.
+        write.set_flushed(false);
+        Ok(())
     }
 }
 

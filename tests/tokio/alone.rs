@@ -3,7 +3,8 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use sansocket::{CloseCode, SendError};
+use sansocket::{CloseCode, Prepared, SendError};
+use tokio::io::AsyncReadExt;
 
 use crate::common::wire::{self, BINARY, TEXT};
 use crate::peer::{Peer, config, poll_once};
@@ -174,6 +175,29 @@ async fn a_stream_that_buffers_is_flushed() {
     sender.flush().await.unwrap();
 }
 
+// IO-10: also when it was written from where it lay
+#[tokio::test(start_paused = true)]
+async fn a_message_that_need_not_wait_is_flushed() {
+    let (stream, mut peer) = tokio::io::duplex(100_000);
+    let stream = tokio::io::BufStream::with_capacity(64, 100_000, stream);
+    let (sender, mut receiver) =
+        sansocket::tokio::open(stream, sansocket::Buffer::new(), config(|config| config));
+    tokio::spawn(async move { receiver.drain().await });
+    tokio::task::yield_now().await;
+    let start = tokio::time::Instant::now();
+    let long = [7; 10_000];
+    for wanted in [wire::server(TEXT, b"hi"), wire::server(BINARY, &long)] {
+        match wanted.len() {
+            4 => sender.try_send_prepared(&Prepared::new("hi")).unwrap(),
+            _ => sender.try_send(&long).unwrap(),
+        }
+        let mut read = vec![0; wanted.len()];
+        peer.read_exact(&mut read).await.unwrap();
+        assert_eq!(read, wanted);
+    }
+    assert_eq!(start.elapsed().as_secs(), 0);
+}
+
 // TA-03: a read that fills its room is not the last, and yet may be
 #[tokio::test(start_paused = true)]
 async fn answers_to_a_read_that_filled_its_room_are_written() {
@@ -200,7 +224,7 @@ async fn short_messages_are_fed_and_not_written() {
     let peer = Peer::new();
     let (sender, mut receiver) = peer.open(config(|config| config));
     sender.feed("a").await.unwrap();
-    sender.feed_prepared(&sansocket::Prepared::new("b")).await.unwrap();
+    sender.feed_prepared(&Prepared::new("b")).await.unwrap();
     assert_eq!(peer.output(), b"");
     assert!(poll_once(pin!(receiver.recv())).await.is_none());
     assert_eq!(peer.output(), b"\x81\x01a\x81\x01b");

@@ -36,6 +36,7 @@ struct State {
     flushes: Option<usize>,
     shut: bool,
     closed: bool,
+    /// The next write does.
     panics: bool,
     failure: Option<io::ErrorKind>,
     reader: Option<Waker>,
@@ -127,8 +128,11 @@ impl Peer {
         wake(&mut state.writer);
     }
 
+    /// The next write panics.
     pub(crate) fn panics(&self) {
-        self.state().panics = true;
+        let mut state = self.state();
+        state.panics = true;
+        wake(&mut state.writer);
     }
 
     pub(crate) fn output(&self) -> Vec<u8> {
@@ -209,7 +213,7 @@ impl AsyncWrite for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut state = self.0.state();
-        assert!(!state.panics, "as it was told");
+        assert!(!std::mem::take(&mut state.panics), "as it was told");
         if let Some(kind) = state.failure {
             return Poll::Ready(Err(kind.into()));
         }

@@ -142,6 +142,43 @@ async fn a_write_that_failed_with_a_timeout_is_not_waited_for() {
     assert!(start.elapsed().as_secs() < 3);
 }
 
+// RE-11: nothing follows a write that has panicked, whatever was dropped since
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_not_forgotten_when_the_future_is_dropped() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, mut receiver) = peer.open(config(|config| config.max_queue(400)));
+    sender.send(&[1; 110]).await.unwrap();
+    let waiting = sender.clone();
+    let waiting = tokio::spawn(async move { waiting.send(&[2; 110]).await });
+    tokio::task::yield_now().await;
+    peer.panics();
+    assert!(waiting.await.unwrap_err().is_panic());
+    peer.take_more(usize::MAX);
+    let end = sender.send("more").await;
+    assert!(matches!(end, Err(Error::Send(_))), "{end:?}");
+    let end = receiver.recv().await;
+    assert!(matches!(&end, Err(Error::Io(_))), "{end:?}");
+    assert_eq!(peer.output(), b"");
+}
+
+// TA-05: room that is taken again in the same poll
+#[tokio::test(start_paused = true)]
+async fn a_send_that_waits_is_told_of_room_that_another_has_found() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, _receiver) = peer.open(config(|config| config.max_queue(400)));
+    while sender.try_send(&[1; 60]).is_ok() {}
+    let other = sender.clone();
+    let waiting = tokio::spawn(async move { other.send(&[2; 60]).await });
+    tokio::task::yield_now().await;
+    peer.take_more_quietly(usize::MAX);
+    sender.try_send(&[3; 60]).unwrap();
+    let start = Instant::now();
+    waiting.await.unwrap().unwrap();
+    assert_eq!(start.elapsed().as_secs(), 0);
+}
+
 // RE-11: the receiver is told of a panic in another task
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_the_stream_wakes_the_receiver() {
