@@ -264,7 +264,7 @@ impl fmt::Debug for Upgrade {
 /// upgrades; [`Error::Io`] with `ConnectionAborted` if the connection has ended first.
 ///
 /// Do not return another response in the place of the acceptance: hyper does not look at its status, and hands over in
-/// HTTP/1.1 what is left of the connection at its end.
+/// HTTP/1.1 what is left of the connection at its end. Until then this waits, and a permit that belongs to it is out.
 #[must_use = "futures do nothing unless polled"]
 pub struct Opening {
     on_upgrade: OnUpgrade,

@@ -38,15 +38,14 @@ pub enum HandshakeError {
     /// The `:protocol` of an extended CONNECT is not `websocket` (RFC 8441 §5, RFC 9220 §3). 501.
     #[error("the :protocol of the request is not websocket")]
     UnsupportedProtocol,
-    /// An extended CONNECT with `Connection`, `Upgrade` or `Sec-WebSocket-Key`, which belong to the upgrade of
-    /// HTTP/1.1 (RFC 8441 §5). 400.
+    /// An extended CONNECT with `Connection` or `Upgrade`, which belong to HTTP/1.1 (RFC 9113 §8.2.2). 400.
     #[error("an extended CONNECT has a header of the upgrade of HTTP/1.1")]
     UpgradeHeaders,
     /// `Sec-WebSocket-Version` of an extended CONNECT is not 13. 400, as HTTP/2 has no 426.
     #[error("the version of the WebSocket protocol is not 13")]
     UnsupportedConnectVersion,
     /// The HTTP server that has parsed the request does not let go of the connection, which is a fault of this
-    /// program: it serves connections without upgrades, or the upgrade was taken before. 426.
+    /// program: it serves connections without upgrades, or the upgrade was taken before. 500.
     #[error("the HTTP server serves without upgrades, or the upgrade was taken before")]
     NotUpgradable,
     /// HTTP, but not 1.1. 505.
@@ -104,13 +103,14 @@ impl HandshakeError {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::Upgrade | Self::UnsupportedVersion | Self::NotUpgradable => 426,
+            Self::Upgrade | Self::UnsupportedVersion => 426,
             Self::UnsupportedProtocol => 501,
             Self::TargetTooLong => 414,
             Self::HeadTooLarge => 431,
             Self::HttpVersion => 505,
             Self::Method => 405,
             Self::Origin { .. } => 403,
+            Self::NotUpgradable => 500,
             _ => 400,
         }
     }

@@ -71,8 +71,8 @@ impl Request {
         request: &::http::Request<B>,
         config: &Config,
     ) -> Result<Self, HandshakeError> {
-        let authority = request.uri().authority().map_or("", |authority| authority.as_str());
         let headers = fields(request.headers());
+        let authority = authority(request);
         Self::extended_connect(protocol, path(request.uri()), authority, headers, config)
     }
 }

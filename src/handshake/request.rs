@@ -267,7 +267,8 @@ impl Request {
         if has_body(&head) {
             return Err(Refused::Body);
         }
-        for name in ["Connection", "Upgrade", "Sec-WebSocket-Key"] {
+        // A key is not looked at (RFC 8441 §5): proxies between the two versions leave it in.
+        for name in ["Connection", "Upgrade"] {
             if head.header(name).is_some() {
                 return Err(Refused::UpgradeHeaders);
             }

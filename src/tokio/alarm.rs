@@ -34,12 +34,17 @@ impl Ticket {
 }
 
 impl Alarm {
-    /// Puts a waker on the list, once, until it rings.
-    pub(super) fn wait(&self, ticket: Ticket, waker: &Waker) {
+    /// Puts a waker on the list, once, until it rings; returns the one of an earlier task that it takes the place of, which
+    /// may be anything, and so is not dropped under a lock.
+    pub(super) fn wait(&self, ticket: Ticket, waker: &Waker) -> Option<Waker> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match waiting.iter_mut().find(|(other, _)| *other == ticket) {
-            Some((_, old)) => old.clone_from(waker),
-            None => waiting.push((ticket, waker.clone())),
+            Some((_, old)) if old.will_wake(waker) => None,
+            Some((_, old)) => Some(std::mem::replace(old, waker.clone())),
+            None => {
+                waiting.push((ticket, waker.clone()));
+                None
+            }
         }
     }
 

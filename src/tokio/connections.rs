@@ -23,7 +23,7 @@ use crate::timers::earlier;
 
 /// The connections of a server: how many there may be, and a graceful stop. [`Server`](super::Server) has one; this
 /// is for WebSockets under other servers, such as axum and hyper, which forget about a connection once
-/// it is upgraded. A clone is the same.
+/// it is upgraded. A clone has the same connections, and a limit of its own.
 ///
 /// ```
 /// use std::time::Duration;

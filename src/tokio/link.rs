@@ -15,8 +15,8 @@ use ::tokio::task::coop;
 
 use super::alarm::{Alarm, Ticket};
 use super::receiver::Inner;
+use super::spare;
 use super::transport::{self, Transport};
-use super::{spare, timer};
 use crate::close::CloseCode;
 use crate::connection::WriteHalf;
 use crate::control::Replies;
@@ -65,6 +65,8 @@ struct After<S: Transport> {
     receiver: Option<Waker>,
     alarm: Option<Arc<Alarm>>,
     closed: Option<S>,
+    /// The wakers of earlier tasks, which are only dropped.
+    replaced: Vec<Waker>,
 }
 
 impl<S: Transport> Link<S> {
@@ -84,7 +86,7 @@ impl<S: Transport> Link<S> {
 
     pub(super) fn turn<T>(&self, work: impl FnOnce(&mut Turn<'_, S>) -> T) -> T {
         // Dropped last, when the state is not locked any more, also after a panic.
-        let mut after = After { receiver: None, alarm: None, closed: None };
+        let mut after = After { receiver: None, alarm: None, closed: None, replaced: Vec::new() };
         let mut state = self.lock();
         let mut turn = Turn { state: &mut state, after: &mut after, under_way: true };
         let result = work(&mut turn);
@@ -178,7 +180,8 @@ impl<S: Transport> Turn<'_, S> {
         if let Ok(Written::Blocked) = written {
             let alarm = alarm.get_or_insert_default();
             if let Some(Waiter { ticket, waker }) = waiter {
-                alarm.wait(*ticket.get_or_insert_with(Ticket::new), waker);
+                let old = alarm.wait(*ticket.get_or_insert_with(Ticket::new), waker);
+                self.after.replaced.extend(old);
             }
             let waker = Waker::from(Arc::clone(alarm));
             written = attempt(stream, write, unsent, &mut Context::from_waker(&waker));
@@ -247,7 +250,14 @@ impl<S: Transport> Turn<'_, S> {
     /// The receiver waits, with this task. Whether it is another than before.
     pub(super) fn park(&mut self, waker: &Waker) -> bool {
         self.waits = true;
-        timer::keep(&mut self.receiver, waker)
+        match &self.receiver {
+            Some(old) if old.will_wake(waker) => false,
+            _ => {
+                let old = self.receiver.replace(waker.clone());
+                self.after.replaced.extend(old);
+                true
+            }
+        }
     }
 
     /// The receiver does not wait any more.
@@ -311,7 +321,8 @@ impl<S: Transport> Turn<'_, S> {
             true => self.let_go_of_stream(),
             false => self.cut_off(Failure::Aborted),
         }
-        self.receiver = None;
+        let receiver = self.receiver.take();
+        self.after.replaced.extend(receiver);
     }
 }
 

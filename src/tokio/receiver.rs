@@ -106,7 +106,7 @@ impl<S: Transport> Receiver<S> {
     ///
     /// # Errors
     ///
-    /// Those of [`recv`](Self::recv).
+    /// [`Error::Protocol`] for text that is no UTF-8. Every other end is for [`recv`](Self::recv) to tell.
     pub fn buffered(&mut self) -> Result<Option<Message<'_>>, Error> {
         let Some(inner) = &mut self.0 else {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use ::tokio::time::{self, Sleep};
@@ -39,17 +39,6 @@ impl Timer {
                 sleep.as_mut().poll(cx).is_ready()
             }
             polled => polled.is_ready(),
-        }
-    }
-}
-
-/// Keeps a waker. Whether it is another task's than before.
-pub(super) fn keep(place: &mut Option<Waker>, waker: &Waker) -> bool {
-    match place {
-        Some(old) if old.will_wake(waker) => false,
-        _ => {
-            *place = Some(waker.clone());
-            true
         }
     }
 }

@@ -102,7 +102,7 @@ fn refusals_are_answered() {
                 (version.clone(), "426", "sec-websocket-version: 13"),
                 (without("Sec-WebSocket-Key"), "400", ""),
                 (without("Connection"), "400", ""),
-                (request("/twice", &[]), "426", ""),
+                (request("/twice", &[]), "500", ""),
                 (request("/gone", &[]), "410", ""),
                 (request("/wrong", &[]), "500", ""),
             ] {

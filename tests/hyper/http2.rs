@@ -8,6 +8,7 @@ use h2::client::SendRequest;
 use h2::ext::Protocol;
 use h2::{RecvStream, SendStream};
 use http::{Method, Version};
+use sansocket::handshake::HandshakeError;
 #[cfg(feature = "deflate")]
 use sansocket::tokio::Connections;
 use tokio::net::TcpStream;
@@ -182,6 +183,23 @@ fn refusals_are_ordinary_statuses() {
             assert_eq!(socket.input, b"<p>page");
         }
     });
+}
+
+// E-07: as for any other request
+#[test]
+fn a_host_may_stand_in_the_place_of_the_authority() {
+    let upgrade = |uri: &str| {
+        let protocol = hyper::ext::Protocol::from_static("websocket");
+        let request = request("/", "websocket").extension(protocol).version(Version::HTTP_2);
+        let request = request.uri(uri).header("host", "example.com");
+        sansocket::hyper::upgrade(&mut request.body(()).unwrap(), sansocket::Config::default())
+    };
+    for uri in ["/ws", "http://example.com/ws"] {
+        // No fault of the request: it does not come from hyper.
+        let error = upgrade(uri).unwrap_err();
+        assert!(matches!(error, HandshakeError::NotUpgradable), "{error:?}");
+    }
+    assert!(matches!(upgrade("http://example.org/ws"), Err(HandshakeError::Host)));
 }
 
 // E-14, E-19

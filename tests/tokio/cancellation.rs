@@ -1,12 +1,15 @@
 //! Futures that are dropped before they are ready, at every place where they can be.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 
+use sansocket::tokio::Sender;
 use sansocket::{Message, OwnedMessage, Prepared};
 
 use crate::common::rng::Rng;
 use crate::common::wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, PONG, TEXT};
-use crate::peer::{Peer, config, poll_once};
+use crate::peer::{Peer, Stream, config, poll_once};
 
 // TA-01: nothing that was received is lost, nor is a reply
 #[tokio::test]
@@ -170,5 +173,39 @@ async fn an_accept_that_is_dropped_closes_the_stream() {
         }
         assert!(peer.is_closed());
         assert_eq!(peer.output(), b"");
+    }
+}
+
+/// A waker whose task owns a sender of the connection that it waits for.
+struct Task(Sender<Stream>);
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let _ = self.0.queued();
+    }
+}
+
+// TA-01: the last trace of a task that waited before may be its waker
+#[tokio::test]
+async fn the_waker_of_an_earlier_task_may_do_anything_when_it_is_dropped() {
+    let peer = Peer::new();
+    let (sender, mut receiver) = peer.open(config(|config| config.no_keepalive()));
+    let dropping = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _context = runtime.enter();
+        for _ in 0..2 {
+            let waker = Waker::from(Arc::new(Task(sender.clone())));
+            assert!(receiver.poll_recv(&mut Context::from_waker(&waker)).is_pending());
+        }
+        drop(receiver);
+    });
+    let start = std::time::Instant::now();
+    while !dropping.is_finished() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(10), "it waits for itself");
+        tokio::task::yield_now().await;
     }
 }

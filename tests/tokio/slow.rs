@@ -220,3 +220,25 @@ async fn a_task_without_budget_is_no_sign_of_life() {
     let end = receiving.await.unwrap();
     assert!(matches!(end, Err(Error::TimedOut(TimedOut::Silence))), "{end:?}");
 }
+
+// RE-11: the receiver is told at once, also if it was about to be told something else
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_stream_is_seen_when_nobody_sends_any_more() {
+    for closes in [false, true] {
+        let peer = Peer::new();
+        let (sender, mut receiver) = peer.open(config(|config| config.no_keepalive()));
+        let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+        tokio::task::yield_now().await;
+        peer.panics();
+        let panicking = sender.clone();
+        let panicking = tokio::spawn(async move {
+            match closes {
+                true => drop(panicking.close(sansocket::CloseCode::NORMAL, "")),
+                false => drop(panicking.send("boo").await),
+            }
+        });
+        assert!(panicking.await.unwrap_err().is_panic());
+        let end = tokio::time::timeout(Duration::from_secs(60), receiving).await;
+        assert!(matches!(end, Ok(Ok(Err(Error::Io(_))))), "{end:?}");
+    }
+}
