@@ -219,6 +219,7 @@ impl Buffer {
     /// ```
     #[must_use]
     pub fn detach(&mut self) -> Self {
+        #[cfg(feature = "deflate")]
         self.drop_inflated();
         let live = self.live();
         if live > 0 && live >= self.bytes.len() / 2 {
@@ -336,6 +337,7 @@ impl Buffer {
 
     /// Drops everything.
     pub(crate) fn clear(&mut self) {
+        #[cfg(feature = "deflate")]
         self.drop_inflated();
         self.message = self.filled;
         self.message_end = self.filled;
@@ -356,9 +358,9 @@ impl Buffer {
     }
 
     /// Drops it: the next event is asked for, or more bytes.
+    #[cfg(feature = "deflate")]
     #[inline]
     pub(crate) fn drop_inflated(&mut self) {
-        #[cfg(feature = "deflate")]
         if !self.inflated.is_nothing() {
             self.give_back();
         }

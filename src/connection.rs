@@ -80,13 +80,15 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The server's side of a connection whose handshake is done.
+    /// The server's side of a connection whose handshake is done. It compresses nothing: whether it may is agreed on in the
+    /// handshake, see [`Response::open`](crate::handshake::Response::open).
     #[must_use]
     pub fn server(config: impl Borrow<Config>) -> Self {
         Self::opened(Role::Server, config.borrow(), &[], None)
     }
 
-    /// The client's side of a connection whose handshake is done.
+    /// The client's side of a connection whose handshake is done. It compresses nothing, see
+    /// [`Response::open`](crate::handshake::client::Response::open).
     #[cfg(feature = "client")]
     #[must_use]
     pub fn client(config: impl Borrow<Config>) -> Self {

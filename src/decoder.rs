@@ -212,6 +212,7 @@ impl Decoder {
 
     /// The general machine.
     pub(crate) fn advance(&mut self, input: &mut Buffer) -> Result<Option<Found>, ProtocolError> {
+        #[cfg(feature = "deflate")]
         input.drop_inflated();
         loop {
             if self.has_ended() {

@@ -37,8 +37,8 @@ pub struct Compression {
 #[derive(Clone, Debug)]
 struct Inner {
     settings: Settings,
-    /// The first setting that makes no sense.
-    fault: Option<&'static str>,
+    /// The settings that make no sense, in the order in which they were made.
+    faults: Vec<&'static str>,
     pool: Arc<Pool>,
     /// For all connections that remember nothing of what they receive.
     forgetful: Arc<Inflation>,
@@ -62,7 +62,7 @@ impl Compression {
         let pool = Arc::new(Pool::default());
         let forgetful = Arc::new(Inflation::new(Arc::clone(&pool), None));
         let settings = Settings { level: 3, threshold: 64, sent: Some(12), received: None };
-        Self { inner: Arc::new(Inner { settings, fault: None, pool, forgetful }) }
+        Self { inner: Arc::new(Inner { settings, faults: Vec::new(), pool, forgetful }) }
     }
 
     /// How much time to take for less space: a level from 1 to 9, as zlib has them; 3 by default. Messages below 512
@@ -108,12 +108,10 @@ impl Compression {
         set: impl FnOnce(&mut Settings, T),
     ) -> Self {
         let inner = Arc::make_mut(&mut self.inner);
+        inner.faults.retain(|fault| *fault != name);
         match value {
-            Some(value) => {
-                set(&mut inner.settings, value);
-                inner.fault = inner.fault.filter(|fault| *fault != name);
-            }
-            None => inner.fault = inner.fault.or(Some(name)),
+            Some(value) => set(&mut inner.settings, value),
+            None => inner.faults.push(name),
         }
         self
     }
@@ -124,7 +122,7 @@ impl Compression {
 
     /// The first setting that makes no sense.
     pub(crate) fn fault(&self) -> Option<&'static str> {
-        self.inner.fault
+        self.inner.faults.first().copied()
     }
 
     pub(crate) fn pool(&self) -> &Pool {

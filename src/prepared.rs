@@ -56,8 +56,8 @@ impl Prepared {
     /// what is made refers to nothing before it. The others get it as it is, and so do all if that is not longer. Feature
     /// `deflate`.
     ///
-    /// Alone, a short message shrinks little: one of 180 bytes to about 80 %, where a message of its own to each
-    /// connection would shrink to 30 to 40 %. Compressed at level 6, since it is done once.
+    /// Alone, a short message shrinks little, where a message of its own to each connection could refer to those before it.
+    /// It is compressed at level 6, since it is done once.
     ///
     /// ```
     /// use sansocket::{Compression, Config, Connection, Prepared};

@@ -29,6 +29,7 @@ impl Buffer {
     }
 
     pub(super) fn make_room(&mut self) {
+        #[cfg(feature = "deflate")]
         self.drop_inflated();
         if self.is_empty() {
             self.rewind();

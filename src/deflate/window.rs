@@ -8,10 +8,6 @@ impl Window {
         &self.0
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Adds a message, and forgets all but the last `max` bytes.
     pub(crate) fn push(&mut self, message: &[u8], max: usize) {
         let message = tail(message, max);

@@ -114,22 +114,21 @@ impl Encoder {
         if !deflation.tries(payload.len()) {
             return false;
         }
-        let compression = deflation.compression.clone();
+        let Deflation { compression, sent, window, remember, .. } = &*deflation;
+        let (history, stamp) = match sent {
+            Some(sent) => (sent.window.bytes(), sent.stamp),
+            None => (&[][..], None),
+        };
+        let is_first = remember.is_some() && history.is_empty();
+        let max = self.max_compressed(payload.len(), is_first);
         let level = if payload.len() < SHORT { 1 } else { compression.settings().level };
-        let sent = deflation.sent.take().unwrap_or_default();
-        let stamp = sent.stamp;
-        let compressed = compression.pool().with_deflater(deflation.window, stamp, |deflater| {
-            let history = sent.window.bytes();
-            let max = self
-                .max_compressed(payload.len(), deflation.remember.is_some() && history.is_empty());
-            let task = DeflateTask { payload, history, level, stamp, max };
-            let compressed = deflater.compress(&task)?;
-            self.push_compressed(opcode, compressed);
+        let task = DeflateTask { payload, history, level, stamp, max };
+        let compressed = compression.pool().with_deflater(*window, stamp, |deflater| {
+            self.push_compressed(opcode, deflater.compress(&task)?);
             let stamp = compression.pool().new_stamp();
             deflater.sent(stamp);
             Some(stamp)
         });
-        deflation.sent = Some(sent).filter(|sent| !sent.window.is_empty());
         match compressed {
             Some(stamp) => {
                 deflation.refused = 0;

@@ -98,7 +98,8 @@ impl Request {
     /// name and value. The limits on the head are that server's.
     ///
     /// When it is accepted, give the socket and what was read beyond the head to
-    /// [`net::open`](crate::net::open), or to a [`Connection`](crate::Connection) of your own.
+    /// [`net::open`](crate::net::open), or to a [`Connection`](crate::Connection) of your own; if `config` compresses, to
+    /// [`net::open_connection`](crate::net::open_connection) with [`Response::open`].
     ///
     /// # Errors
     ///

@@ -26,6 +26,7 @@ mod receiving;
 mod reference;
 mod reserved_bits;
 mod sending;
+mod sizes;
 #[cfg(feature = "tokio")]
 mod tasks;
 mod threads;

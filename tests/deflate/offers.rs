@@ -174,6 +174,7 @@ fn settings_out_of_range_are_an_error() {
     assert_eq!(build(new().level(0)), wrong("level"));
     assert_eq!(build(new().level(10)), wrong("level"));
     assert_eq!(build(new().level(10).level(9)), Ok(()));
+    assert_eq!(build(new().remember_sent(1).level(0).remember_sent(0)), wrong("level"));
     for bytes in [1, 256, 511, 513, 65_536, usize::MAX] {
         assert_eq!(build(new().remember_sent(bytes)), wrong("remember_sent"));
         assert_eq!(build(new().remember_received(bytes)), wrong("remember_received"));

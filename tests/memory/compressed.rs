@@ -103,8 +103,14 @@ fn a_connection_remembers_4_kib_and_nothing_after_silence() {
 // RE-02: after the first few, a message costs no allocation, sent or received, and no memory is left behind
 #[test]
 fn a_message_costs_no_allocation() {
-    let config = compressed();
-    let (mut session, mut queue) = (session(&config), Vec::new());
+    no_allocation(&compressed());
+    no_allocation(&config(|config| config.compression(Compression::new().remember_sent(0))));
+    let remembers = Compression::new().remember_received(512);
+    no_allocation(&config(|config| config.compression(remembers)));
+}
+
+fn no_allocation(config: &Config) {
+    let (mut session, mut queue) = (session(config), Vec::new());
     let large = json(7).repeat(200);
     let mut round = |i: usize| {
         let text = &large[..200 + i % 1000];
@@ -112,7 +118,7 @@ fn a_message_costs_no_allocation() {
         send(&mut session.connection, &large, &mut queue);
         swallow(&mut session, &wire_of(&HELLO)).unwrap();
     };
-    for i in 0..100 {
+    for i in 0..300 {
         round(i);
     }
     let asked = heap(|| (0..1000).for_each(&mut round));
