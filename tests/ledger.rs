@@ -24,8 +24,8 @@ const ROWS: [(&str, usize, u32); 12] = [
     ("RE-", 2, 15), // of resources, time and use
     ("TA-", 2, 12), // promises to tasks
     ("E-", 2, 20),  // rules of RFC 8441
-    ("TL-", 2, 15),  // promises about tls
-    ("DI-", 2, 11),  // promises about clients that dial
+    ("TL-", 2, 15), // promises about tls
+    ("DI-", 2, 11), // promises about clients that dial
 ];
 
 /// The shortest reason that can be one.

@@ -45,7 +45,11 @@ fn a_slow_handshake_meets_its_deadline() {
     let end = drip(peer.pipe.clone(), hello.repeat(4));
     let result = accepting.join().unwrap();
     assert!(matches!(result, Err(Error::TimedOut(TimedOut::Handshake))), "{result:?}");
-    assert!(start.elapsed() >= timeout / 2 && start.elapsed() < 5 * timeout, "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= timeout / 2 && start.elapsed() < 5 * timeout,
+        "{:?}",
+        start.elapsed()
+    );
     end();
 }
 
