@@ -21,7 +21,7 @@
 //! addresses, of both families in turn, each has 250 ms before the next is tried beside it, and the first that connects is
 //! taken (RFC 8305). A request of a `wss` URL never goes out in the clear.
 //!
-//! There are no redirects: who follows one blindly takes credentials to wherever it leads. Nor is there a connection that
+//! There are no redirects: to follow one blindly takes credentials to wherever it leads. Nor is there a connection that
 //! comes back by itself, since only the application knows how to go on; but there are its parts:
 //! [`Close::is_retryable`](crate::Close::is_retryable) and [`Backoff`].
 //!

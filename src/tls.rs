@@ -66,6 +66,7 @@ mod engine;
 mod inbox;
 mod outbox;
 mod secure;
+mod timeout;
 
 use std::io;
 
@@ -88,7 +89,7 @@ pub use secure::Secure;
 /// for the records that it still has to send, such as an alert.
 pub trait Engine: Send + 'static {
     /// Takes bytes that have arrived, any part of a record or several, and passes the plaintext to `plain`, in its
-    /// order. The bytes may be changed. What is unfinished it keeps, of at most a record or a handshake message.
+    /// order. The bytes may be changed. It keeps an unfinished record, or handshake message.
     ///
     /// # Errors
     ///

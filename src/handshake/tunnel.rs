@@ -30,7 +30,7 @@ impl Tunnel {
         Self { exchange, config: config.clone(), interim: 0 }
     }
 
-    /// Whether the tunnel is open. What is behind the answer in `input` is the other end's.
+    /// Whether the tunnel is open. The bytes behind the answer in `input` are the other end's.
     pub(crate) fn next(&mut self, input: &mut Buffer) -> Result<bool, Error> {
         self.exchange.hear(!input.unread().is_empty());
         loop {

@@ -162,7 +162,7 @@ fn step<D>(
             Then::Nothing => Step::Done,
             _ => Step::Blocked,
         },
-        // Whoever copies it could send it again (RFC 8446 §8).
+        // A copy of it could be sent again (RFC 8446 §8).
         Ok(ConnectionState::ReadEarlyData(_)) => Step::Failed(io::Error::new(
             io::ErrorKind::InvalidData,
             "early data could be a replay, and is not accepted",

@@ -10,11 +10,11 @@ use crate::net::Transport;
 /// The plaintext of a record (RFC 8446 §5.1).
 const RECORD: usize = 16 * 1024;
 
-/// The plaintext that is sealed at a time: what is sealed cannot be taken back, and it is not seen how much of it a slow
+/// The plaintext that is sealed at a time: records cannot be taken back, and it is not seen how much of it a slow
 /// peer has read.
 const BATCH: usize = 4 * RECORD;
 
-/// Whoever seals records locks it first: so their order is that of the sealing.
+/// A thread that seals records locks it first: so their order is that of the sealing.
 #[derive(Default)]
 pub(super) struct Outbox {
     records: Vec<u8>,

@@ -2,14 +2,14 @@
 //!
 //! Three locks: the inbox is held by the thread that reads, also while it waits for the peer; the outbox by the one that
 //! seals and writes, so that records go out in the order of their sealing; the engine, under either, for the time of
-//! some records in memory. What the engine itself has to say is said by the thread that finds it, or, if that one does
-//! not get the outbox, by the one that has it: it looks when it has given the outbox back.
+//! some records in memory. Records of the engine itself are sent by the thread that finds them, or, if that one
+//! does not get the outbox, by the one that has it: it looks when it has given the outbox back.
 
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use super::Engine;
 use super::inbox::{End, Inbox};
 use super::outbox::Outbox;
+use super::timeout::Timeout;
 use crate::buffer::Buffer;
 use crate::handshake::Response;
 use crate::net::Transport;
@@ -235,7 +236,7 @@ impl<S: Transport, E: Engine> Secure<S, E> {
 
     fn write_with(&self, outbox: &mut Outbox, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         outbox.check()?;
-        // What was taken before has to be gone: records cannot be taken back, and this is not to grow.
+        // Records of before have to be gone: they cannot be taken back, and must not pile up.
         outbox.push(&self.stream, self.write_timeout.get())?;
         let taken = self.seal(outbox, slices)?;
         match outbox.push(&self.stream, self.write_timeout.get()) {
@@ -244,7 +245,7 @@ impl<S: Transport, E: Engine> Secure<S, E> {
         }
     }
 
-    /// Whoever speaks HTTP to this port is told in HTTP, and has time to read it.
+    /// Tells a client that speaks HTTP, in HTTP, which is the wrong language here; it has time to read that.
     fn refuse_http(&self, inbox: &mut Inbox) {
         let response =
             Response::refusal(400, "this port speaks TLS: use wss or https\n").to_bytes();
@@ -369,29 +370,6 @@ impl<S: Transport, E: Engine> Transport for Secure<S, E> {
 impl<S: fmt::Debug, E> fmt::Debug for Secure<S, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secure").field("stream", &self.stream).finish_non_exhaustive()
-    }
-}
-
-/// A timeout that another thread may set, in nanoseconds.
-struct Timeout(AtomicU64);
-
-impl Timeout {
-    const NONE: u64 = u64::MAX;
-
-    fn none() -> Self {
-        Self(AtomicU64::new(Self::NONE))
-    }
-
-    fn get(&self) -> Option<Duration> {
-        match self.0.load(SeqCst) {
-            Self::NONE => None,
-            nanos => Some(Duration::from_nanos(nanos)),
-        }
-    }
-
-    fn set(&self, timeout: Option<Duration>) {
-        let nanos = |timeout: Duration| u64::try_from(timeout.as_nanos()).unwrap_or(Self::NONE);
-        self.0.store(timeout.map_or(Self::NONE, nanos), SeqCst);
     }
 }
 

@@ -89,7 +89,7 @@ async fn prepare(
     #[cfg(feature = "tokio-rustls")]
     if let Some((tls, name)) = secure {
         if !input.is_empty() {
-            // The server speaks second: who spoke first is not the server.
+            // A TLS server speaks second: this is not one.
             return Err(io::Error::from(io::ErrorKind::InvalidData).into());
         }
         stream.set_nodelay(true)?;

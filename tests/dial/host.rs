@@ -55,7 +55,7 @@ impl Echo {
     }
 }
 
-/// Answers one connection with these bytes, once its head has arrived, and then reads to its end, or ends at once. What it
+/// Answers one connection with these bytes, once its head has arrived, and then reads to its end, or ends at once. Returns all that it
 /// has read.
 pub(crate) fn answer(bytes: &str, reads_on: bool) -> (SocketAddr, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -11,7 +11,7 @@ use sansocket::{Config, Message};
 
 use crate::authority::{VERSIONS, client, client_with, server, server_with};
 use crate::peer::{PATIENCE, Peer, frame};
-use crate::pipe::Way;
+use crate::pipe::{Call, Way};
 
 const MEBI: usize = 1024 * 1024;
 
@@ -106,6 +106,7 @@ fn a_blocked_sender_does_not_stop_the_receiver() {
     let (mut peer, (sender, mut receiver)) = Peer::open(server(), client(), Config::default());
     peer.pipe.set(Way::Stalled);
     let blocked = thread::spawn(move || sender.send(&vec![0; MEBI]));
+    peer.pipe.wait_until(PATIENCE, |_, calls| calls.contains(&Call::Stall)).unwrap();
     for i in 0..100 {
         peer.send(&frame(0x89, b"ping"));
         peer.send(&frame(0x81, i.to_string().as_bytes()));
@@ -142,9 +143,7 @@ fn tickets_that_are_not_taken_are_sent_later() {
     peer.pipe.set(Way::Stalled);
     std::io::Write::write_all(&mut peer.tls.writer(), crate::peer::REQUEST).unwrap();
     peer.flush();
-    let stalls = |calls: &[crate::pipe::Call]| {
-        calls.iter().filter(|call| **call == crate::pipe::Call::Stall).count()
-    };
+    let stalls = |calls: &[Call]| calls.iter().filter(|call| **call == Call::Stall).count();
     peer.pipe.wait_until(PATIENCE, |_, calls| stalls(calls) > 2).unwrap();
     peer.pipe.set(Way::Open);
     let head = peer.read_until(|plain| plain.ends_with(b"\r\n\r\n"));

@@ -92,7 +92,7 @@ fn two_records_can_be_cut_anywhere() {
     }
 }
 
-// TL-05: what is sealed while a message of the handshake is unfinished needs that message
+// TL-05: a record that is sealed while a message of the handshake is unfinished needs that message
 #[test]
 fn sealing_goes_on_while_a_record_is_unfinished() {
     let mut pair = Pair::new(VERSIONS[0]);

@@ -137,7 +137,7 @@ fn junk_on_the_port_ends_the_connection() {
     server.stop();
 }
 
-// TL-09: who is told that there is no room is told within TLS
+// TL-09: a client for which there is no room is told so within TLS
 #[test]
 fn a_full_server_says_so_within_tls() {
     let server = start(server(), 1);
