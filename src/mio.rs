@@ -33,6 +33,7 @@ mod client;
 mod common;
 mod deadlines;
 mod handle;
+mod handshake;
 mod listening;
 mod mailbox;
 mod peer;

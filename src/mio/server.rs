@@ -158,6 +158,7 @@ impl<M: Send + 'static> Server<M> {
             listeners.into_iter().map(Listening::new).collect::<io::Result<_>>()?;
         let shards = shared.shards();
         let work = |shard: usize, listening: Option<Listening>| -> io::Result<()> {
+            let _end = ShardEnd { shared: &shared, shard };
             let result = (|| {
                 let mut common = Common::new(config.clone(), shard, Instant::now());
                 common.when_full = when_full;
@@ -237,6 +238,22 @@ impl<F: Fn(&mut Peer<'_, ()>, Message<'_>)> App for Function<'_, F> {
 
     fn message(&mut self, peer: &mut Peer<'_, ()>, message: Message<'_>) {
         (self.0)(peer, message);
+    }
+}
+
+/// The end of a shard, however it comes.
+struct ShardEnd<'s, M> {
+    shared: &'s Shared<M>,
+    shard: usize,
+}
+
+impl<M> Drop for ShardEnd<'_, M> {
+    fn drop(&mut self) {
+        self.shared.close(self.shard);
+        // The function that makes the application has panicked: the others must not go on without this one.
+        if thread::panicking() {
+            self.shared.begin_stop(Duration::ZERO);
+        }
     }
 }
 

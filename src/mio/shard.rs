@@ -3,12 +3,11 @@
 use std::fmt;
 
 use super::app::Verdict;
-use super::client::{Client, Handshake, Stage};
+use super::client::{Client, Stage};
 use super::common::Common;
 use super::mailbox::PostError;
 use super::peer::Peer;
 use super::table::{Id, Table};
-use crate::handshake::Response;
 use crate::message::Message;
 use crate::prepared::Prepared;
 
@@ -121,55 +120,4 @@ impl<S> Client<S> {
             _ => None,
         }
     }
-
-    /// Answers a request.
-    pub(super) fn decide(&mut self, verdict: Verdict<S>, common: &Common) {
-        let Stage::Handshake(handshake) = &mut self.stage else {
-            return;
-        };
-        handshake.deciding = None;
-        let (response, state) = match verdict {
-            _ if common.stopping => (stopping(), None),
-            Verdict::Accept(response, state) => (response, Some(state)),
-            Verdict::Refuse(response) => (response, None),
-            Verdict::Later => {
-                let timeout = common.config.handshake_timeout.into();
-                // Too late to be told is never.
-                handshake.deciding = Some(common.now.checked_add(timeout).unwrap_or(common.now));
-                return;
-            }
-        };
-        match state {
-            None => handshake.respond(response),
-            Some(state) => match handshake.acceptor.accept(response) {
-                Ok(connection) => {
-                    self.stage = Stage::Open { connection, state: Some(state) };
-                    self.flags.opening = true;
-                    self.flags.undecoded = true; // frames of a client in a hurry
-                }
-                Err(_) => handshake.respond(no_answer()),
-            },
-        }
-    }
-}
-
-impl Handshake {
-    /// Answers without opening a connection.
-    pub(super) fn respond(&mut self, response: Response) {
-        if self.acceptor.respond(response).is_err() {
-            // An acceptance. There was no other answer before.
-            let _ = self.acceptor.respond(no_answer());
-        }
-    }
-}
-
-/// The application gave none that can be given.
-pub(super) fn no_answer() -> Response {
-    Response::refusal(500, "the server has no answer\n")
-}
-
-fn stopping() -> Response {
-    let mut response = Response::refusal(503, "the server is stopping\n");
-    response.push("Retry-After", "10");
-    response
 }

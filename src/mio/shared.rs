@@ -128,6 +128,23 @@ impl<M> Shared<M> {
         let _ = self.acceptor.set(waker);
     }
 
+    /// Nobody reads the mail of a shard any more: connections that were on their way there are not counted.
+    pub(super) fn close(&self, shard: usize) {
+        let late = self.mailbox(shard).map(Mailbox::close).unwrap_or_default();
+        for mail in late {
+            self.forget(shard, mail);
+        }
+    }
+
+    /// Mail that nobody reads.
+    pub(super) fn forget(&self, shard: usize, mail: Mail<M>) {
+        match mail {
+            Mail::Accepted(..) => self.leave(shard),
+            Mail::Refused(..) => self.leave_refused(),
+            _ => {}
+        }
+    }
+
     /// Posts what a user of the server has to say.
     pub(super) fn post(&self, shard: usize, mail: Mail<M>) -> Result<(), PostError> {
         let limit = self.max_mail.load(Ordering::Relaxed);

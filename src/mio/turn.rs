@@ -6,18 +6,18 @@ use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use super::app::{Answer, App};
-use super::client::{Client, Stage, Taken};
+use super::app::App;
+use super::client::{Client, Stage};
 use super::common::{Common, End, Full, Note};
 use super::deadlines::SWEEP;
+use super::handshake::no_answer;
 use super::peer::Peer;
-use super::shard::no_answer;
 use super::table::Id;
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
 use crate::encoder::Written;
 use crate::error::{Disconnected, Error, SendError};
-use crate::handshake::{Incoming, Response};
+use crate::handshake::Response;
 use crate::message::Event;
 
 /// Reads of a turn at most.
@@ -210,42 +210,6 @@ impl<S> Client<S> {
                 Event::Close(close) => common.end(|| close.into()),
                 Event::Ping(_) => {} // it is answered by itself
             }
-        }
-    }
-
-    fn shake_hands<A: App<State = S>>(
-        &mut self,
-        id: Id,
-        input: &mut Buffer,
-        app: &mut A,
-        common: &Common,
-    ) {
-        let Stage::Handshake(handshake) = &mut self.stage else {
-            return;
-        };
-        let was_silent = handshake.acceptor.pending().is_empty();
-        match handshake.acceptor.next(input) {
-            Ok(None) => {}
-            Ok(Some(Incoming::Upgrade(request))) => {
-                let verdict = app.request(id, handshake.from, &request);
-                self.decide(verdict, common);
-            }
-            Ok(Some(Incoming::Http(head))) => match app.http(handshake.from, &head) {
-                Answer::Respond(response) => handshake.respond(response),
-                Answer::Reject => {
-                    let refused = handshake.acceptor.reject();
-                    let from = handshake.from;
-                    if let Some(error) = refused {
-                        app.refused(from, &error.into());
-                    }
-                }
-                Answer::Take(serve) => handshake.taken = Some(Taken { head, serve }),
-            },
-            // A refusal is pending, now. From then on it is the same again.
-            Err(error) if was_silent && !handshake.acceptor.pending().is_empty() => {
-                app.refused(handshake.from, &error.into());
-            }
-            Err(_) => {}
         }
     }
 

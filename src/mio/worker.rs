@@ -1,10 +1,12 @@
-//! The loop of one shard. Each round waits for sockets, mail or a deadline, and serves in turn: those whose sockets have news, then some
-//! of those that are busy and those that had more to say than one turn holds, then new connections and mail; what was
+//! The loop of one shard. Each round waits for sockets, mail or a deadline, and serves in turn: those whose sockets have
+//! news, then some of those that are busy or had more to say than one turn holds, then new connections and mail; what was
 //! published goes out at the end.
+
+mod mail;
+mod publish;
 
 use std::collections::VecDeque;
 use std::io;
-use std::iter::Peekable;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,18 +20,16 @@ use ::mio::{Events, Interest, Poll, Token, Waker};
 
 use super::app::{App, HttpRequest};
 use super::client::{Client, Stage};
-use super::common::{Common, End, Note};
+use super::common::{Common, End};
 use super::deadlines::SWEEP;
 use super::listening::Listening;
 use super::mailbox::Mail;
-use super::shard::{Shard, touch};
+use super::shard::Shard;
 use super::shared::{Admission, Shared};
 use super::table::{Id, Table};
 use super::turn::{Next, refused};
 use crate::buffer::Buffer;
-use crate::close::CloseCode;
-use crate::error::{Disconnected, Error, TimedOut};
-use crate::graceful::turns;
+use crate::error::{Disconnected, Error};
 use crate::message::Close;
 use crate::timers::earlier;
 
@@ -42,8 +42,6 @@ const EVENTS: usize = 1024;
 const QUANTUM: usize = 512 * 1024;
 /// New connections of a round.
 const ACCEPTS: usize = 64;
-/// Mail of a round.
-const MAILS: usize = 256;
 /// A round that takes longer than that is counted.
 const LONG_ROUND: Duration = Duration::from_millis(50);
 
@@ -58,15 +56,8 @@ pub(super) struct Worker<A: App> {
     waiting: VecDeque<Id>,
     mail: VecDeque<Mail<A::Mail>>,
     has_mail: bool,
-    closings: Vec<Closing>,
+    closings: Vec<mail::Closing>,
     next_sweep: Instant,
-}
-
-/// Connections that are closed one after the other.
-struct Closing {
-    code: CloseCode,
-    /// Each with its time; too late to be told is never.
-    rest: Peekable<Box<dyn Iterator<Item = (Option<Instant>, Id)>>>,
 }
 
 impl<A: App> Worker<A> {
@@ -121,7 +112,9 @@ impl<A: App> Worker<A> {
                 self.shared.long_rounds.fetch_add(1, Ordering::Relaxed);
             }
         }
-        self.close_mailbox();
+        for mail in self.mail {
+            self.shared.forget(self.common.shard, mail);
+        }
         end
     }
 
@@ -383,154 +376,6 @@ impl<A: App> Worker<A> {
         self.turn(slot);
     }
 
-    fn read_mail(&mut self) {
-        if self.mail.is_empty() && std::mem::take(&mut self.has_mail) {
-            if let Some(mailbox) = self.shared.mailbox(self.common.shard) {
-                let mut mail = Vec::from(std::mem::take(&mut self.mail));
-                mailbox.take(&mut mail);
-                self.mail = mail.into();
-            }
-        }
-        for _ in 0..MAILS {
-            match self.mail.pop_front() {
-                Some(mail) => self.read_one(mail),
-                None => return,
-            }
-        }
-    }
-
-    fn read_one(&mut self, mail: Mail<A::Mail>) {
-        match mail {
-            Mail::Accepted(stream, from) => self.connect(stream, from, false),
-            Mail::Refused(stream, from) => self.connect(stream, from, true),
-            Mail::CutOff(from) => self.report_full(from),
-            Mail::Own(mail) => {
-                let mut shard = Shard { table: &mut self.table, common: &mut self.common };
-                let app = &mut self.app;
-                // There is no connection to end.
-                let _ = catch_unwind(AssertUnwindSafe(|| app.mail(&mut shard, mail)));
-            }
-            Mail::Send(id, message) => {
-                let Some(client) = self.table.get(id).filter(|client| client.is_open()) else {
-                    return;
-                };
-                if let Stage::Open { connection, .. } = &mut client.stage {
-                    let sent = connection.send_prepared(&message);
-                    touch(client, id, &mut self.common);
-                    if let Err(error) = sent {
-                        client.missed(error, &mut self.common);
-                        self.after_touch(id);
-                    }
-                }
-            }
-            Mail::Publish(topic, message) => self.common.publish_here(&topic, message, None),
-            Mail::Close(id, code, reason) => self.close(id, code, &reason),
-            Mail::Shed(n, spread) => self.close_all(n, spread, CloseCode::SERVICE_RESTART),
-            Mail::Stop(spread) => {
-                self.common.stopping = true;
-                self.listening = None; // from here on connections are refused, not queued
-                self.close_all(usize::MAX, spread, CloseCode::GOING_AWAY);
-            }
-            Mail::Abandon => self.cut_off(),
-        }
-    }
-
-    /// Tells of an end outside of a turn.
-    fn after_touch(&mut self, id: Id) {
-        if let Some(end) = self.common.end.take() {
-            self.closed(id, end);
-        }
-    }
-
-    fn close(&mut self, id: Id, code: CloseCode, reason: &str) {
-        if let Some(client) = self.table.get(id) {
-            if let Some(mut peer) = client.peer(id, &mut self.common) {
-                let _ = peer.close(code, reason); // its code was checked before
-                touch(client, id, &mut self.common);
-            }
-        }
-    }
-
-    /// Closes up to `n` open connections, one after the other.
-    fn close_all(&mut self, n: usize, spread: Duration, code: CloseCode) {
-        let mut ids = Vec::new();
-        for slot in self.table.slots() {
-            if ids.len() < n && self.table.slot(slot).is_some_and(|client| client.is_open()) {
-                ids.push(self.table.id(slot));
-            }
-        }
-        let turns = turns(self.common.now, spread, ids.len());
-        let rest: Box<dyn Iterator<Item = _>> = Box::new(turns.zip(ids));
-        self.closings.push(Closing { code, rest: rest.peekable() });
-    }
-
-    /// Closes those whose time has come.
-    fn close_some(&mut self) {
-        let now = self.common.now;
-        let mut closings = std::mem::take(&mut self.closings);
-        closings.retain_mut(|Closing { code, rest }| {
-            let is_due = |due: &Option<Instant>| due.is_some_and(|due| due <= now);
-            while let Some((_, id)) = rest.next_if(|(due, _)| is_due(due)) {
-                self.close(id, *code, "");
-            }
-            rest.peek().is_some_and(|(due, _)| due.is_some())
-        });
-        self.closings = closings;
-    }
-
-    /// Cuts off whoever is left.
-    fn cut_off(&mut self) {
-        for slot in self.table.slots() {
-            let id = self.table.id(slot);
-            if self.table.slot(slot).is_some_and(|client| client.is_open()) {
-                self.closed(id, End::Failed(TimedOut::Close.into()));
-            }
-            self.remove(slot, id);
-        }
-    }
-
-    /// Sends what was published in this round, to each recipient all of it in one write.
-    fn publish(&mut self) {
-        let (notes, joined) = self.common.take_notes();
-        let Some((first, rest)) = notes.split_first() else {
-            return;
-        };
-        let wants = |slot: u32, index: usize, note: &Note| {
-            note.but != Some(slot)
-                && joined.get(&(note.topic, slot)).is_none_or(|joined| *joined <= index)
-        };
-        if rest.iter().all(|note| note.topic == first.topic) {
-            // Recipients may end, and others subscribe, while they are told.
-            let members: Vec<u32> = self.common.topics.members(first.topic).collect();
-            for slot in members {
-                let wanted = notes.iter().enumerate();
-                let wanted = wanted.filter(|(index, note)| wants(slot, *index, note));
-                self.tell(slot, wanted.map(|(_, note)| note));
-            }
-            return;
-        }
-        let mut deliveries: Vec<(u32, usize)> = Vec::new();
-        for (index, note) in notes.iter().enumerate() {
-            let members = self.common.topics.members(note.topic);
-            let members = members.filter(|slot| wants(*slot, index, note));
-            deliveries.extend(members.map(|slot| (slot, index)));
-        }
-        deliveries.sort_unstable();
-        for recipient in deliveries.chunk_by(|(one, _), (other, _)| one == other) {
-            if let Some((slot, _)) = recipient.first() {
-                self.tell(*slot, recipient.iter().filter_map(|(_, index)| notes.get(*index)));
-            }
-        }
-    }
-
-    fn tell<'n>(&mut self, slot: u32, notes: impl Iterator<Item = &'n Note>) {
-        let id = self.table.id(slot);
-        if let Some(client) = self.table.slot(slot) {
-            let next = client.tell(id, notes, &mut self.app, &mut self.common);
-            self.after(slot, id, next);
-        }
-    }
-
     /// Does what is due.
     fn sweep(&mut self) {
         let second = self.common.clock.second(self.common.now);
@@ -552,19 +397,6 @@ impl<A: App> Worker<A> {
         let new = self.common.dropped - self.common.reported;
         self.common.reported = self.common.dropped;
         self.shared.dropped.fetch_add(new, Ordering::Relaxed);
-    }
-
-    /// Nobody reads mail any more: connections that were on their way are not counted.
-    fn close_mailbox(&mut self) {
-        let mailbox = self.shared.mailbox(self.common.shard);
-        let late = mailbox.map(|mailbox| mailbox.close()).unwrap_or_default();
-        for mail in self.mail.drain(..).chain(late).collect::<Vec<_>>() {
-            match mail {
-                Mail::Accepted(..) => self.leave(false),
-                Mail::Refused(..) => self.leave(true),
-                _ => {}
-            }
-        }
     }
 }
 

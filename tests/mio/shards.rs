@@ -115,3 +115,35 @@ fn the_limit_is_that_of_all_shards() {
     assert_eq!(Client::connect(server.address).status(), 503);
     assert_eq!(server.handle.connections(), 3);
 }
+
+// ML-10, ML-15: a shard that cannot begin ends the others
+#[test]
+fn a_shard_whose_application_cannot_be_made_ends_the_server() {
+    let server = Server::<()>::bind("127.0.0.1:0", Config::default()).unwrap().shards(2);
+    let handle = server.handle();
+    let ended =
+        std::thread::spawn(move || server.run(|shard| Made { _is: shard.checked_sub(1).unwrap() }));
+    assert!(ended.join().is_err(), "the panic goes on in the thread that runs the server");
+    assert!(handle.is_stopping());
+    assert_eq!(handle.stop(std::time::Duration::ZERO, crate::client::PATIENCE), 0);
+}
+
+struct Made {
+    _is: usize,
+}
+
+impl sansocket::mio::App for Made {
+    type State = ();
+    type Mail = ();
+
+    fn request(
+        &mut self,
+        _: Id,
+        _: std::net::SocketAddr,
+        request: &sansocket::handshake::Request,
+    ) -> sansocket::mio::Verdict<()> {
+        sansocket::mio::Verdict::Accept(request.accept(), ())
+    }
+
+    fn message(&mut self, _: &mut sansocket::mio::Peer<'_, ()>, _: sansocket::Message<'_>) {}
+}

@@ -1,0 +1,97 @@
+//! From a request to an open connection, or to an answer that opens none: as the application says.
+
+use super::app::{Answer, App, Verdict};
+use super::client::{Client, Handshake, Stage, Taken};
+use super::common::Common;
+use super::table::Id;
+use crate::buffer::Buffer;
+use crate::handshake::{Incoming, Response};
+
+impl<S> Client<S> {
+    pub(super) fn shake_hands<A: App<State = S>>(
+        &mut self,
+        id: Id,
+        input: &mut Buffer,
+        app: &mut A,
+        common: &Common,
+    ) {
+        let Stage::Handshake(handshake) = &mut self.stage else {
+            return;
+        };
+        let was_silent = handshake.acceptor.pending().is_empty();
+        match handshake.acceptor.next(input) {
+            Ok(None) => {}
+            Ok(Some(Incoming::Upgrade(request))) => {
+                let verdict = app.request(id, handshake.from, &request);
+                self.decide(verdict, common);
+            }
+            Ok(Some(Incoming::Http(head))) => match app.http(handshake.from, &head) {
+                Answer::Respond(response) => handshake.respond(response),
+                Answer::Reject => {
+                    let refused = handshake.acceptor.reject();
+                    let from = handshake.from;
+                    if let Some(error) = refused {
+                        app.refused(from, &error.into());
+                    }
+                }
+                Answer::Take(serve) => handshake.taken = Some(Taken { head, serve }),
+            },
+            // A refusal is pending, now. From then on it is the same again.
+            Err(error) if was_silent && !handshake.acceptor.pending().is_empty() => {
+                app.refused(handshake.from, &error.into());
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Answers a request.
+    pub(super) fn decide(&mut self, verdict: Verdict<S>, common: &Common) {
+        let Stage::Handshake(handshake) = &mut self.stage else {
+            return;
+        };
+        handshake.deciding = None;
+        let (response, state) = match verdict {
+            _ if common.stopping => (stopping(), None),
+            Verdict::Accept(response, state) => (response, Some(state)),
+            Verdict::Refuse(response) => (response, None),
+            Verdict::Later => {
+                let timeout = common.config.handshake_timeout.into();
+                // Too late to be told is never.
+                handshake.deciding = Some(common.now.checked_add(timeout).unwrap_or(common.now));
+                return;
+            }
+        };
+        match state {
+            None => handshake.respond(response),
+            Some(state) => match handshake.acceptor.accept(response) {
+                Ok(connection) => {
+                    self.stage = Stage::Open { connection, state: Some(state) };
+                    self.flags.opening = true;
+                    self.flags.undecoded = true; // frames of a client in a hurry
+                }
+                Err(_) => handshake.respond(no_answer()),
+            },
+        }
+    }
+}
+
+impl Handshake {
+    /// Answers without opening a connection.
+    pub(super) fn respond(&mut self, response: Response) {
+        if self.acceptor.respond(response).is_err() {
+            // An acceptance. There was no other answer before.
+            let _ = self.acceptor.respond(no_answer());
+        }
+    }
+}
+
+/// The application gave none that can be given.
+pub(super) fn no_answer() -> Response {
+    Response::refusal(500, "the server has no answer\n")
+}
+
+fn stopping() -> Response {
+    let mut response = Response::refusal(503, "the server is stopping\n");
+    response.push("Retry-After", "10");
+    response
+}
