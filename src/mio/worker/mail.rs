@@ -94,11 +94,11 @@ impl<A: App> Worker<A> {
         }
     }
 
-    /// Closes up to `n` open connections, one after the other.
+    /// Closes up to `n` connections, one after the other: those that are open, or about to be.
     fn close_all(&mut self, n: usize, spread: Duration, code: CloseCode) {
         let mut ids = Vec::new();
         for slot in self.table.slots() {
-            if ids.len() < n && self.table.slot(slot).is_some_and(|client| client.is_open()) {
+            if ids.len() < n && self.table.slot(slot).is_some_and(|client| client.is_accepted()) {
                 ids.push(self.table.id(slot));
             }
         }
