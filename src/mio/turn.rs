@@ -232,6 +232,9 @@ impl<S> Client<S> {
         // Less than half may have waited before: it has to have become less.
         if written.is_ok() && (self.queued() < waited || waited == 0) && self.has_drained(common) {
             self.drained(id, app, common);
+            if self.flags.aborted {
+                return self.settle(id, app, common);
+            }
             written = self.write();
         }
         // What was written moves deadlines; what is due may be a ping or a response.

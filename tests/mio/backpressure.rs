@@ -52,6 +52,19 @@ fn what_is_drained_may_be_filled_again() {
     }
 }
 
+// ML-11: whatever is done then is done at once
+#[test]
+fn one_that_has_drained_may_be_cut_off() {
+    let server = Running::start_with(small_queue(), |server| server);
+    let (mut client, id) = server.client();
+    client.say("set abort");
+    client.say("fill 100000 1000");
+    filled(&server);
+    client.rest();
+    let (closed, _, _) = server.closed();
+    assert_eq!(closed, id);
+}
+
 // ML-11: not while nothing is read, though less than half may wait when a long message does not fit
 #[test]
 fn a_peer_that_reads_nothing_causes_no_calls() {
