@@ -9,7 +9,6 @@ use std::time::Instant;
 use super::app::App;
 use super::client::{Client, Stage};
 use super::common::{Common, End, Full, Note};
-use super::deadlines::SWEEP;
 use super::handshake::no_answer;
 use super::peer::Peer;
 use super::table::Id;
@@ -380,14 +379,15 @@ impl<S> Client<S> {
                     Some(now)
                 })
             }
-            // Its answer may lie in the socket.
-            Stage::Open { connection, .. } if self.flags.paused && connection.is_overdue(now) => {
-                now.checked_add(SWEEP)
+            Stage::Open { connection, .. } => {
+                if self.flags.paused && connection.is_overdue(now) {
+                    connection.excuse_silence(); // its answer may lie in the socket
+                }
+                connection.tick(now).unwrap_or_else(|error| {
+                    common.end(|| End::Failed(error.into()));
+                    Some(now)
+                })
             }
-            Stage::Open { connection, .. } => connection.tick(now).unwrap_or_else(|error| {
-                common.end(|| End::Failed(error.into()));
-                Some(now)
-            }),
         }
     }
 
