@@ -8,14 +8,14 @@ use std::time::Instant;
 
 use super::app::App;
 use super::client::{Client, Stage};
-use super::common::{Common, End, Full, Note};
+use super::common::{Common, End};
 use super::handshake::no_answer;
 use super::peer::Peer;
 use super::table::Id;
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
 use crate::encoder::Written;
-use crate::error::{Disconnected, Error, SendError};
+use crate::error::{Disconnected, Error};
 use crate::handshake::Response;
 use crate::message::Event;
 
@@ -262,48 +262,6 @@ impl<S> Client<S> {
         match self.has_input() && !self.is_congested() || has_drained {
             true => Next::Unfinished,
             false => Next::Waits,
-        }
-    }
-
-    /// Sends what was published, or what another thread has sent: all of it in one write.
-    pub(super) fn tell<'n, A: App<State = S>>(
-        &mut self,
-        id: Id,
-        notes: impl Iterator<Item = &'n Note>,
-        app: &mut A,
-        common: &mut Common,
-    ) -> Next {
-        self.lend_queue(&mut common.queue);
-        let mut notes = notes.peekable();
-        while let Some(note) = notes.next() {
-            let Self { stage, stream, .. } = self;
-            let Stage::Open { connection, .. } = stage else {
-                break;
-            };
-            let sent = match notes.peek() {
-                Some(_) => connection.send_prepared(&note.message),
-                None => connection.send_prepared_to(stream, &note.message),
-            };
-            if let Err(error) = sent {
-                self.missed(error, common);
-            }
-        }
-        let next = self.settle(id, app, common);
-        self.reclaim_queue(&mut common.queue);
-        next
-    }
-
-    /// The connection could not be told something.
-    pub(super) fn missed(&mut self, error: SendError, common: &mut Common) {
-        if error == SendError::Closed {
-            return; // it needs to know no more
-        }
-        match common.when_full {
-            Full::Drop => common.dropped += 1,
-            Full::Close => {
-                self.finish(CloseCode::TRY_AGAIN_LATER);
-                common.end(|| End::Failed(error.into()));
-            }
         }
     }
 

@@ -9,7 +9,6 @@ use crate::close::CloseCode;
 use crate::error::TimedOut;
 use crate::graceful::turns;
 use crate::mio::app::App;
-use crate::mio::client::Stage;
 use crate::mio::common::End;
 use crate::mio::mailbox::Mail;
 use crate::mio::shard::{Shard, touch};
@@ -54,16 +53,10 @@ impl<A: App> Worker<A> {
                 let _ = catch_unwind(AssertUnwindSafe(|| app.mail(&mut shard, mail)));
             }
             Mail::Send(id, message) => {
-                let Some(client) = self.table.get(id).filter(|client| client.is_open()) else {
-                    return;
-                };
-                if let Stage::Open { connection, .. } = &mut client.stage {
-                    let sent = connection.send_prepared(&message);
+                if let Some(client) = self.table.get(id).filter(|client| client.is_open()) {
+                    client.deliver(&message, false, &mut self.common);
                     touch(client, id, &mut self.common);
-                    if let Err(error) = sent {
-                        client.missed(error, &mut self.common);
-                        self.after_touch(id);
-                    }
+                    self.after_touch(id);
                 }
             }
             Mail::Publish(topic, message) => self.common.publish_here(&topic, message, None),
