@@ -425,6 +425,12 @@ impl Connection {
         self.read.is_overdue(now, self.write.progress())
     }
 
+    /// Lets the peer's silence begin anew at the next tick, for a loop that does not want to read.
+    #[cfg(feature = "mio")]
+    pub(crate) fn excuse_silence(&mut self) {
+        self.read.excuse_silence();
+    }
+
     /// Says that the peer's side of the stream has ended: a read returned 0 bytes, or failed. Take all
     /// [events](Self::next_event) that were read before it first: those that still lie in the buffer are
     /// discarded, a Close among them. What is pending is still to be written: the peer may have ended one side

@@ -41,6 +41,7 @@ mod server;
 mod shard;
 mod shared;
 mod table;
+mod tell;
 mod topics;
 mod turn;
 mod worker;

@@ -240,6 +240,12 @@ impl ReadHalf {
             || self.decoder.eof && progress.flushed
     }
 
+    /// The peer may have sent what nobody reads: its silence begins anew.
+    #[cfg(feature = "mio")]
+    pub(super) fn excuse_silence(&mut self) {
+        self.timers.heard();
+    }
+
     /// A deadline has passed: nothing more is received or sent.
     pub(super) fn give_up(&mut self, timed_out: TimedOut, replies: &mut Replies) -> TimedOut {
         self.timers.give_up(timed_out);

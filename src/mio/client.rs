@@ -98,7 +98,12 @@ impl<S> Client<S> {
 
     /// Whether the application knows it, and was not told of its end.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Open { state: Some(_), .. }) && !self.flags.opening
+        self.is_accepted() && !self.flags.opening
+    }
+
+    /// The same, or the application is about to know it.
+    pub(super) fn is_accepted(&self) -> bool {
+        matches!(self.stage, Stage::Open { state: Some(_), .. })
     }
 
     /// Whether there is something to read or to decode that is wanted now.

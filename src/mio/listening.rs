@@ -96,9 +96,10 @@ pub(super) fn distribute<M>(
                 let told = match admission {
                     Admission::Stays => shared.tell(shard, Mail::Accepted(stream, from)),
                     Admission::IsTold => shared.tell(shard, Mail::Refused(stream, from)),
-                    Admission::IsCutOff => shared.tell(shard, Mail::CutOff(from)),
+                    // A rush may be faster than the shard: its mailbox is bounded for reports, too.
+                    Admission::IsCutOff => shared.post(shard, Mail::CutOff(from)),
                 };
-                // The shard has ended, as the server stops.
+                // The shard has ended, as the server stops, or has too much to do to be told of one that is gone.
                 if told.is_err() {
                     match admission {
                         Admission::Stays => shared.leave(shard),

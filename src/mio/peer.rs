@@ -105,7 +105,8 @@ impl<S> Peer<'_, S> {
     }
 
     /// Delivers no more messages until [`resume`](Self::resume), and reads no more: the peer will not be able
-    /// to send either. Its silence does not count meanwhile, as its pongs are not read; neither is a Close.
+    /// to send either. Its silence does not count meanwhile, as its pongs are not read; neither is a Close. If it
+    /// takes nothing of what waits for it, it is cut off as ever.
     pub fn pause(&mut self) {
         self.flags.paused = true;
     }

@@ -156,7 +156,8 @@ impl<M> Shared<M> {
         self.mailbox(shard).ok_or(PostError::Stopped)?.post(mail, usize::MAX)
     }
 
-    /// Publishes in all shards but one: everywhere or, if a mailbox is full, nowhere.
+    /// Publishes in all shards but one: everywhere or, if a mailbox is full, nowhere. A shard that has ended has
+    /// no subscribers.
     pub(super) fn publish(
         &self,
         topic: &str,
@@ -167,7 +168,11 @@ impl<M> Shared<M> {
         let parts = self.shards.iter().enumerate();
         let others = parts.filter(|(shard, _)| Some(*shard) != but);
         // All are locked in the same order.
-        let locked: Vec<_> = others.map(|(_, part)| part.mailbox.lock()).collect();
+        let mut locked: Vec<_> = others.map(|(_, part)| part.mailbox.lock()).collect();
+        locked.retain(|mailbox| mailbox.check(limit) != Err(PostError::Stopped));
+        if locked.is_empty() && but.is_none() {
+            return Err(PostError::Stopped);
+        }
         locked.iter().try_for_each(|mailbox| mailbox.check(limit))?;
         let topic: Arc<str> = topic.into();
         for mailbox in locked {

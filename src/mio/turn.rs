@@ -8,15 +8,14 @@ use std::time::Instant;
 
 use super::app::App;
 use super::client::{Client, Stage};
-use super::common::{Common, End, Full, Note};
-use super::deadlines::SWEEP;
+use super::common::{Common, End};
 use super::handshake::no_answer;
 use super::peer::Peer;
 use super::table::Id;
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
 use crate::encoder::Written;
-use crate::error::{Disconnected, Error, SendError};
+use crate::error::{Disconnected, Error};
 use crate::handshake::Response;
 use crate::message::Event;
 
@@ -232,6 +231,9 @@ impl<S> Client<S> {
         // Less than half may have waited before: it has to have become less.
         if written.is_ok() && (self.queued() < waited || waited == 0) && self.has_drained(common) {
             self.drained(id, app, common);
+            if self.flags.aborted {
+                return self.settle(id, app, common);
+            }
             written = self.write();
         }
         // What was written moves deadlines; what is due may be a ping or a response.
@@ -260,48 +262,6 @@ impl<S> Client<S> {
         match self.has_input() && !self.is_congested() || has_drained {
             true => Next::Unfinished,
             false => Next::Waits,
-        }
-    }
-
-    /// Sends what was published, or what another thread has sent: all of it in one write.
-    pub(super) fn tell<'n, A: App<State = S>>(
-        &mut self,
-        id: Id,
-        notes: impl Iterator<Item = &'n Note>,
-        app: &mut A,
-        common: &mut Common,
-    ) -> Next {
-        self.lend_queue(&mut common.queue);
-        let mut notes = notes.peekable();
-        while let Some(note) = notes.next() {
-            let Self { stage, stream, .. } = self;
-            let Stage::Open { connection, .. } = stage else {
-                break;
-            };
-            let sent = match notes.peek() {
-                Some(_) => connection.send_prepared(&note.message),
-                None => connection.send_prepared_to(stream, &note.message),
-            };
-            if let Err(error) = sent {
-                self.missed(error, common);
-            }
-        }
-        let next = self.settle(id, app, common);
-        self.reclaim_queue(&mut common.queue);
-        next
-    }
-
-    /// The connection could not be told something.
-    pub(super) fn missed(&mut self, error: SendError, common: &mut Common) {
-        if error == SendError::Closed {
-            return; // it needs to know no more
-        }
-        match common.when_full {
-            Full::Drop => common.dropped += 1,
-            Full::Close => {
-                self.finish(CloseCode::TRY_AGAIN_LATER);
-                common.end(|| End::Failed(error.into()));
-            }
         }
     }
 
@@ -377,14 +337,15 @@ impl<S> Client<S> {
                     Some(now)
                 })
             }
-            // Its answer may lie in the socket.
-            Stage::Open { connection, .. } if self.flags.paused && connection.is_overdue(now) => {
-                now.checked_add(SWEEP)
+            Stage::Open { connection, .. } => {
+                if self.flags.paused && connection.is_overdue(now) {
+                    connection.excuse_silence(); // its answer may lie in the socket
+                }
+                connection.tick(now).unwrap_or_else(|error| {
+                    common.end(|| End::Failed(error.into()));
+                    Some(now)
+                })
             }
-            Stage::Open { connection, .. } => connection.tick(now).unwrap_or_else(|error| {
-                common.end(|| End::Failed(error.into()));
-                Some(now)
-            }),
         }
     }
 

@@ -13,6 +13,8 @@ mod messages;
 #[cfg(feature = "tokio")]
 mod tasks;
 mod threads;
+#[cfg(feature = "mio")]
+mod topics;
 
 use std::io::Read;
 

@@ -52,6 +52,19 @@ fn what_is_drained_may_be_filled_again() {
     }
 }
 
+// ML-11: whatever is done then is done at once
+#[test]
+fn one_that_has_drained_may_be_cut_off() {
+    let server = Running::start_with(small_queue(), |server| server);
+    let (mut client, id) = server.client();
+    client.say("set abort");
+    client.say("fill 100000 1000");
+    filled(&server);
+    client.rest();
+    let (closed, _, _) = server.closed();
+    assert_eq!(closed, id);
+}
+
 // ML-11: not while nothing is read, though less than half may wait when a long message does not fit
 #[test]
 fn a_peer_that_reads_nothing_causes_no_calls() {
@@ -115,6 +128,29 @@ fn a_receiver_that_is_too_slow_is_closed_with_1013() {
     }
     assert_eq!(received, published - 1);
     assert_eq!(slow.rest(), b"");
+}
+
+// ML-12: much at once makes nobody slow
+#[test]
+fn a_receiver_that_reads_gets_more_than_its_queue_holds() {
+    let server = Running::start_with(small_queue(), |server| server);
+    let (mut client, id) = server.client();
+    assert_eq!(client.ask("join room"), "Ok(true)");
+    let news = "n".repeat(20 * KIB);
+    for is_sent in [false, true] {
+        let (go_on, wait) = std::sync::mpsc::channel();
+        server.handle.mail(0, Mail::Wait(wait)).unwrap();
+        for _ in 0..10 {
+            match is_sent {
+                true => server.handle.send(id, &news).unwrap(),
+                false => server.handle.publish("room", &news).unwrap(),
+            }
+        }
+        go_on.send(()).unwrap();
+        for _ in 0..10 {
+            assert_eq!(client.text(), news);
+        }
+    }
 }
 
 // ML-12: dropped only on request, and counted

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sansocket::{Config, ConfigBuilder};
 
 use crate::client::Client;
-use crate::common::wire::{self, PING, PONG};
+use crate::common::wire::{self, PING, PONG, TEXT};
 use crate::running::{Mail, Running};
 
 const SHORT: Duration = Duration::from_millis(10);
@@ -82,6 +82,18 @@ fn a_peer_that_takes_nothing_is_cut_off() {
     let server = start(|config| config.write_timeout(SHORT).keepalive(LONG, LONG));
     let (mut client, id) = server.client();
     client.say("fill 1000000 10000");
+    assert_eq!(server.closed(), (id, String::new(), "the peer stopped reading".to_owned()));
+    client.rest();
+}
+
+// ML-07, ML-13: an application that pauses until the queue has drained does not wait for ever
+#[test]
+fn a_peer_that_takes_nothing_is_cut_off_while_it_is_paused() {
+    let timeout = Duration::from_millis(1500);
+    let server = start(|config| config.write_timeout(timeout).keepalive(SHORT, SHORT));
+    let (mut client, id) = server.client();
+    let commands = ["fill 1000000 10000", "pause"].map(|one| wire::client(TEXT, one.as_bytes()));
+    client.write(&commands.concat());
     assert_eq!(server.closed(), (id, String::new(), "the peer stopped reading".to_owned()));
     client.rest();
 }

@@ -3,10 +3,10 @@
 use std::net::TcpListener;
 
 use sansocket::Config;
-use sansocket::mio::{Id, Server};
+use sansocket::mio::{Id, PostError, Server};
 
-use crate::client::Client;
-use crate::running::Running;
+use crate::client::{Client, PATIENCE};
+use crate::running::{Mail, Running};
 
 fn clients(server: &Running, n: usize) -> Vec<(Client, Id)> {
     (0..n).map(|_| server.client()).collect()
@@ -59,6 +59,30 @@ fn publications_reach_all_shards() {
         assert_eq!(client.text(), "but one");
     }
     assert_eq!(clients[3].0.ask("echo next"), "next");
+}
+
+// ML-15: a shard that has ended has no subscribers
+#[test]
+fn publications_go_on_while_the_server_stops() {
+    let server = Running::start_with(Config::default(), |server| server.shards(2));
+    let [mut first, gone, mut second] = [(); 3].map(|()| server.client());
+    assert_eq!([&first, &gone, &second].map(|(_, id)| id.shard()), [0, 1, 0]);
+    second.0.ask("join a");
+    gone.0.close();
+    let handle = server.handle.clone();
+    let stop = std::thread::spawn(move || handle.stop(PATIENCE, 2 * PATIENCE));
+    first.0.assert_closed_with(1001);
+    while server.handle.mail(1, Mail::Say(String::new())).is_ok() {
+        std::thread::yield_now();
+    }
+    second.0.say("tell a from a peer");
+    assert_eq!(second.0.text(), "from a peer");
+    server.handle.publish("a", "from a thread").unwrap();
+    assert_eq!(second.0.text(), "from a thread");
+    let handle = server.handle.clone();
+    drop(server);
+    assert_eq!(handle.publish("a", "too late"), Err(PostError::Stopped));
+    stop.join().unwrap();
 }
 
 // ML-15: everywhere in the same order

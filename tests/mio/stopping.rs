@@ -1,6 +1,7 @@
 //! How a server stops.
 
 use std::net::TcpStream;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -80,6 +81,34 @@ fn requests_that_are_under_way_get_a_503() {
     server.handle.mail(0, Mail::Decide(id, Decision::Accept)).unwrap();
     assert_eq!(undecided.status(), 503);
     drop((late, undecided, _open));
+    assert_eq!(stop.join().unwrap(), 0);
+}
+
+// ML-14: nobody is forgotten who is about to open
+#[test]
+fn a_connection_that_opens_as_the_stop_begins_is_closed() {
+    let server = Running::start_with(Config::default(), |server| server.shards(2).max_mail(1));
+    let mut client = Client::connect(server.address);
+    client.write(crate::client::REQUEST.replace("/ws", "/later").as_bytes());
+    let id = server.wait_for(|call| match call {
+        crate::running::Call::Request(id, _) => Some(*id),
+        _ => None,
+    });
+    // The shard is held up, and finds the decision and the stop in its mailbox together.
+    let (go_on, wait) = channel();
+    server.handle.mail(id.shard(), Mail::Wait(wait)).unwrap();
+    while server.handle.mail(id.shard(), Mail::Decide(id, Decision::Accept)).is_err() {
+        thread::yield_now();
+    }
+    let handle = server.handle.clone();
+    let stop = thread::spawn(move || handle.stop(Duration::ZERO, PATIENCE));
+    // The other is told last, and has nobody.
+    while server.handle.mail(1, Mail::Say(String::new())) != Err(PostError::Stopped) {
+        thread::yield_now();
+    }
+    go_on.send(()).unwrap();
+    client.read_head();
+    answer(client, 1001).join().unwrap();
     assert_eq!(stop.join().unwrap(), 0);
 }
 

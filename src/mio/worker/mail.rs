@@ -9,7 +9,6 @@ use crate::close::CloseCode;
 use crate::error::TimedOut;
 use crate::graceful::turns;
 use crate::mio::app::App;
-use crate::mio::client::Stage;
 use crate::mio::common::End;
 use crate::mio::mailbox::Mail;
 use crate::mio::shard::{Shard, touch};
@@ -54,16 +53,10 @@ impl<A: App> Worker<A> {
                 let _ = catch_unwind(AssertUnwindSafe(|| app.mail(&mut shard, mail)));
             }
             Mail::Send(id, message) => {
-                let Some(client) = self.table.get(id).filter(|client| client.is_open()) else {
-                    return;
-                };
-                if let Stage::Open { connection, .. } = &mut client.stage {
-                    let sent = connection.send_prepared(&message);
+                if let Some(client) = self.table.get(id).filter(|client| client.is_open()) {
+                    client.deliver(&message, false, &mut self.common);
                     touch(client, id, &mut self.common);
-                    if let Err(error) = sent {
-                        client.missed(error, &mut self.common);
-                        self.after_touch(id);
-                    }
+                    self.after_touch(id);
                 }
             }
             Mail::Publish(topic, message) => self.common.publish_here(&topic, message, None),
@@ -94,11 +87,11 @@ impl<A: App> Worker<A> {
         }
     }
 
-    /// Closes up to `n` open connections, one after the other.
+    /// Closes up to `n` connections, one after the other: those that are open, or about to be.
     fn close_all(&mut self, n: usize, spread: Duration, code: CloseCode) {
         let mut ids = Vec::new();
         for slot in self.table.slots() {
-            if ids.len() < n && self.table.slot(slot).is_some_and(|client| client.is_open()) {
+            if ids.len() < n && self.table.slot(slot).is_some_and(|client| client.is_accepted()) {
                 ids.push(self.table.id(slot));
             }
         }

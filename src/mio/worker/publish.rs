@@ -25,17 +25,26 @@ impl<A: App> Worker<A> {
             }
             return;
         }
-        let mut deliveries: Vec<(u32, usize)> = Vec::new();
-        for (index, note) in notes.iter().enumerate() {
-            let members = self.common.topics.members(note.topic);
-            let members = members.filter(|slot| wants(*slot, index, note));
-            deliveries.extend(members.map(|slot| (slot, index)));
-        }
-        deliveries.sort_unstable();
-        for recipient in deliveries.chunk_by(|(one, _), (other, _)| one == other) {
-            if let Some((slot, _)) = recipient.first() {
-                self.tell(*slot, recipient.iter().filter_map(|(_, index)| notes.get(*index)));
+        // By topic, so that what is kept of a recipient does not grow with the publications.
+        let mut order: Vec<(u32, usize)> =
+            notes.iter().enumerate().map(|(index, note)| (note.topic, index)).collect();
+        order.sort_unstable();
+        let mut recipients: Vec<(u32, &[(u32, usize)])> = Vec::new();
+        for of_topic in order.chunk_by(|(one, _), (other, _)| one == other) {
+            if let Some((topic, _)) = of_topic.first() {
+                let members = self.common.topics.members(*topic);
+                recipients.extend(members.map(|slot| (slot, of_topic)));
             }
+        }
+        recipients.sort_unstable_by_key(|(slot, _)| *slot);
+        let mut wanted: Vec<usize> = Vec::new();
+        for recipient in recipients.chunk_by(|(one, _), (other, _)| one == other) {
+            let Some((slot, _)) = recipient.first() else { continue };
+            let indices = recipient.iter().flat_map(|(_, of_topic)| *of_topic);
+            wanted.extend(indices.map(|(_, index)| *index));
+            wanted.retain(|index| notes.get(*index).is_some_and(|note| wants(*slot, *index, note)));
+            wanted.sort_unstable();
+            self.tell(*slot, wanted.drain(..).filter_map(|index| notes.get(index)));
         }
     }
 
