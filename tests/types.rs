@@ -137,6 +137,28 @@ fn buffers_and_prepared_messages_do_not_show_what_they_hold() {
     assert_eq!(format!("{prepared:?}"), "Prepared { opcode: Text, payload: 6 }");
 }
 
+// RE-08: neither do connections and handshakes: not as text, nor as the numbers of its bytes
+#[test]
+fn connections_do_not_show_what_they_send() {
+    let number = "104, 117, 110, 116"; // hunt
+    assert!(format!("{:?}", b"hunter2").contains(number));
+    let mut connection = Connection::server(Config::default());
+    connection.send("hunter2").unwrap();
+    let mut shown = format!("{connection:?}");
+    let (read, mut write) = connection.split();
+    let secret = "hunter2".repeat(5000);
+    let unsent = write.begin(&secret).unwrap();
+    shown += &format!("{read:?} {write:?} {unsent:?}");
+    #[cfg(feature = "client")]
+    {
+        use sansocket::handshake::{Connector, client};
+        let request = client::Request::new("ws://example.com/").unwrap();
+        let request = request.header("Authorization", "hunter2").unwrap();
+        shown += &format!("{:?}", Connector::new(request, Config::default()));
+    }
+    assert!(!shown.contains(number) && !shown.contains("hunter2"), "{shown}");
+}
+
 // and so a message cannot change on its way
 #[test]
 fn a_prepared_message_is_encoded_once() {

@@ -71,7 +71,7 @@ impl Inflater {
         if task.compressed.is_empty() {
             return Ok(());
         }
-        if !self.zlib.begin(task.window) {
+        if !self.zlib.begin([task.window, &[]]) {
             return Err(Fault::Corrupt);
         }
         let first = task.compressed.len().saturating_mul(4).clamp(4 * 1024, STEP);
@@ -112,10 +112,9 @@ impl Inflater {
 
     /// Begins behind a final block, which does not affect the window (RFC 7692 §7.2.3.4).
     fn go_on(&mut self, window: &[u8]) -> Result<(), Fault> {
-        let message = tail(self.message(), LARGEST_WINDOW);
+        let message = tail(self.output.get(..self.len).unwrap_or_default(), LARGEST_WINDOW);
         let before = tail(window, LARGEST_WINDOW - message.len());
-        let window = [before, message].concat();
-        if self.zlib.begin(&window) { Ok(()) } else { Err(Fault::Corrupt) }
+        if self.zlib.begin([before, message]) { Ok(()) } else { Err(Fault::Corrupt) }
     }
 
     /// Makes room for the next step, and says where it ends. The memory grows with the message, to at most one byte

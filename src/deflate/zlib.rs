@@ -64,10 +64,10 @@ impl Inflate {
         Self(zlib_rs::Inflate::new(false, 15))
     }
 
-    /// Begins a stream behind `dictionary`. Nothing of the last one is left.
-    pub(super) fn begin(&mut self, dictionary: &[u8]) -> bool {
+    /// Begins a stream behind the two parts of `dictionary`. Nothing of the last one is left.
+    pub(super) fn begin(&mut self, dictionary: [&[u8]; 2]) -> bool {
         self.0.reset(false);
-        dictionary.is_empty() || self.0.set_dictionary(dictionary).is_ok()
+        dictionary.iter().all(|part| part.is_empty() || self.0.set_dictionary(part).is_ok())
     }
 
     /// Decompresses until the input is used up, the output is full, or the stream ends; `None` if the stream is

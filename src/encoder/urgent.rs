@@ -8,7 +8,7 @@ use crate::mask;
 const SHORT_QUEUE: usize = 1024;
 
 /// Control frames that overtake the queue.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Urgent {
     pub(super) pong: Option<Vec<u8>>,
     pub(super) ping: bool,

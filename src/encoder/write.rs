@@ -1,5 +1,6 @@
 //! The one write loop: what is queued, and behind it a message from where it lies.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 
 use super::{Encoder, check_ping};
@@ -17,7 +18,6 @@ const SMALL: usize = 8 * 1024 + 1;
 /// Made by [`WriteHalf::begin`](crate::WriteHalf::begin), for
 /// [`WriteHalf::write_with`](crate::WriteHalf::write_with). Short messages are in the queue by then, and
 /// nothing of them is here.
-#[derive(Debug)]
 #[must_use = "the message is not sent before it is written"]
 pub struct Unsent<'m> {
     header: HeaderBytes,
@@ -48,6 +48,13 @@ impl<'m> Unsent<'m> {
 
     pub(crate) fn len(&self) -> usize {
         self.header().len() + self.payload().len()
+    }
+}
+
+/// Says how much of it is left, never what.
+impl fmt::Debug for Unsent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unsent").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::io::{self, IoSlice};
 use std::time::Instant;
 
-use super::client::{Body, Error, Request, Response};
+use super::client::{Error, Request, Response};
 use super::exchange::{Exchange, Stage};
 use super::refusal::Refusal;
 use crate::buffer::Buffer;
@@ -116,7 +116,7 @@ impl Connector {
     fn end_refusal(&mut self) {
         if let Some(Refusal { status, head, body, .. }) = self.refusal.take() {
             self.exchange.enter(Stage::Finished);
-            self.failed = Some(Error::Refused { status, head: Box::new(head), body: Body(body) });
+            self.failed = Some(Error::Refused { status, head: Box::new(head), body });
         }
     }
 

@@ -8,6 +8,7 @@
 //!
 //! A client goes from Head to Deciding, or over Refused to Finished. A stage ends early, and the exchange with it, when nobody is left to answer.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,6 @@ use crate::config::{Config, Millis, Role};
 use crate::encoder::{Written, write_some};
 use crate::error::{Disconnected, TimedOut};
 
-#[derive(Debug)]
 pub(crate) struct Exchange {
     role: Role,
     stage: Stage,
@@ -35,6 +35,17 @@ pub(crate) struct Exchange {
     handshake_timeout: Millis,
     write_timeout: Millis,
     linger: Millis,
+}
+
+/// Says how far it is, never what it has to write: credentials may be among that.
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("role", &self.role)
+            .field("stage", &self.stage)
+            .field("pending", &self.pending().len())
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The body of a response that refuses, taken as it arrives up to a bound (RFC 9112 §6).
 
+use super::client::Body;
 use super::head::Head;
 use crate::buffer::Buffer;
 
@@ -11,7 +12,7 @@ pub(super) const MAX_BODY: usize = 16 * 1024;
 pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) head: Head,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Body,
     rest: Rest,
 }
 
@@ -40,7 +41,7 @@ impl Refusal {
             (None, Some(len)) => number(len).map_or(Rest::None, Rest::Length),
             (None, None) => Rest::UntilEof,
         };
-        Self { status, head, body: Vec::new(), rest }
+        Self { status, head, body: Body::default(), rest }
     }
 
     /// Takes what belongs to the body from the front of `input`. Whether that was all, or as much as is kept.
@@ -55,13 +56,13 @@ impl Refusal {
                     let room = MAX_BODY - self.body.len();
                     let most = usize::try_from(*left).unwrap_or(usize::MAX).min(room);
                     let piece = bytes.get(..most).unwrap_or(bytes);
-                    self.body.extend_from_slice(piece);
+                    self.body.0.extend_from_slice(piece);
                     *left -= piece.len() as u64;
                     piece.len()
                 }
                 Rest::UntilEof => {
                     let piece = bytes.get(..MAX_BODY - self.body.len()).unwrap_or(bytes);
-                    self.body.extend_from_slice(piece);
+                    self.body.0.extend_from_slice(piece);
                     piece.len()
                 }
                 _ => 1,
@@ -109,7 +110,7 @@ mod tests {
             assert!(input.is_empty());
         }
         let is_whole = is_whole || refusal.take(&mut input);
-        (refusal.body, is_whole)
+        (refusal.body.0, is_whole)
     }
 
     // DI-07

@@ -159,6 +159,18 @@ fn what_was_sent_may_be_forgotten_at_any_time() {
     assert_eq!(send(&mut session), first, "silence");
 }
 
+// RE-08: and so it is not shown, nor what was received
+#[test]
+fn what_is_remembered_is_not_shown() {
+    let config = configured(Compression::new().remember_received(4096));
+    let (mut server, mut client) = crate::peer::pair(&config, &config);
+    client.connection.send("hunter2".repeat(30).as_str()).unwrap();
+    server.events(&client.output());
+    let shown = format!("{:?} {:?}", server.connection, client.connection);
+    assert!(!shown.contains("104, 117, 110, 116"), "{shown}");
+    assert!(shown.contains("Window(210 bytes)"), "{shown}");
+}
+
 // Past the queue: what the socket takes, and the rest in its order
 #[test]
 fn a_message_that_is_passed_on_is_compressed_too() {
