@@ -6,6 +6,7 @@
 //!
 //! Once the peer has closed or has failed, the decoder is inert: it reports the same end for ever.
 
+mod header;
 #[cfg(feature = "deflate")]
 mod inflate;
 mod whole;
@@ -20,13 +21,11 @@ use crate::config::{Agreement, Config, Role};
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflation;
 use crate::error::ProtocolError;
-use crate::frame::{self, Opcode};
+use crate::frame::Opcode;
 use crate::mask;
 use crate::message::{Close, Event, Message};
 use crate::utf8;
-
-/// Empty fragments that one message may have, the last one not counted.
-const MAX_EMPTY_FRAGMENTS: u8 = 64;
+use header::Header;
 
 #[derive(Debug)]
 pub(crate) struct Decoder {
@@ -81,18 +80,6 @@ struct Frame {
     remaining: usize,
     /// Turned so that it fits the next byte.
     key: [u8; 4],
-}
-
-/// A frame header that may stand here, with a payload that the limits allow.
-struct Header {
-    fin: bool,
-    #[cfg(feature = "deflate")]
-    rsv1: bool,
-    opcode: Opcode,
-    payload: usize,
-    key: [u8; 4],
-    /// Of the header itself.
-    len: usize,
 }
 
 /// A whole frame or message, and where in the buffer its payload lies, unmasked.
@@ -252,86 +239,6 @@ impl Decoder {
                 Err(error) => return Err(self.fail(error)),
             }
         }
-    }
-
-    /// The header in front of `bytes`. Checks run in the order of the bytes, so that the same
-    /// fault is found however they are cut.
-    fn header(&self, bytes: &[u8], so_far: usize) -> Result<Option<Header>, ProtocolError> {
-        let &[first, ref bytes @ ..] = bytes else {
-            return Ok(None);
-        };
-        let (fin, rsv1, opcode) = frame::first_byte(first)?;
-        // Nothing gave it a meaning (§5.2), or it is not the first frame's (RFC 7692 §6.1).
-        if rsv1 && !(self.may_be_compressed() && opcode != Opcode::Continuation) {
-            return Err(ProtocolError::ReservedBit);
-        }
-        match opcode {
-            Opcode::Continuation if self.message.is_none() => {
-                return Err(ProtocolError::UnexpectedContinuation);
-            }
-            Opcode::Text | Opcode::Binary if self.message.is_some() => {
-                return Err(ProtocolError::InterleavedMessage);
-            }
-            _ => {}
-        }
-        let &[second, ref bytes @ ..] = bytes else {
-            return Ok(None);
-        };
-        let (masked, short) = frame::second_byte(second, opcode)?;
-        match (masked, self.masked) {
-            (false, true) => return Err(ProtocolError::Unmasked),
-            (true, false) => return Err(ProtocolError::Masked),
-            _ => {}
-        }
-        let Some((len, extended)) = frame::length(short, bytes)? else {
-            return Ok(None);
-        };
-        let max = self.max_payload(rsv1);
-        let payload = self.admit(fin, opcode, len, so_far, max)?;
-        let Some((key, key_len)) =
-            frame::masking_key(masked, bytes.get(extended..).unwrap_or_default())
-        else {
-            return Ok(None);
-        };
-        Ok(Some(Header {
-            fin,
-            #[cfg(feature = "deflate")]
-            rsv1,
-            opcode,
-            payload,
-            key: key.unwrap_or_default(),
-            len: 2 + extended + key_len,
-        }))
-    }
-
-    /// Holds the declared length against the limits, before anything is kept of it (§10.4).
-    fn admit(
-        &self,
-        fin: bool,
-        opcode: Opcode,
-        len: u64,
-        so_far: usize,
-        max: usize,
-    ) -> Result<usize, ProtocolError> {
-        let Ok(payload) = usize::try_from(len) else {
-            return Err(self.too_big(len, so_far));
-        };
-        if opcode.is_control() {
-            return Ok(payload);
-        }
-        if payload > max.saturating_sub(so_far) {
-            return Err(self.too_big(len, so_far));
-        }
-        if len == 0 && !fin && self.empty_fragments == MAX_EMPTY_FRAGMENTS {
-            return Err(ProtocolError::TooManyEmptyFragments);
-        }
-        Ok(payload)
-    }
-
-    #[cold]
-    fn too_big(&self, len: u64, so_far: usize) -> ProtocolError {
-        let so_far = u64::try_from(so_far).unwrap_or(u64::MAX);
-        ProtocolError::MessageTooBig { len: len.saturating_add(so_far), max: self.max_message }
     }
 
     /// A control frame that lies in the buffer whole.

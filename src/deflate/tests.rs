@@ -95,7 +95,7 @@ fn resting_takes_little_memory() {
 
 // CO-15: only those have a window that have to
 #[test]
-fn what_is_received_is_remembered_only_if_that_was_promised() {
+fn received_messages_are_remembered_only_if_that_was_promised() {
     let (pool, mut forgetful) = inflation(None);
     let (_, mut keen) = inflation(Some(9));
     let compressed = compress(&pool, &[b'x'; 1000], b"").unwrap();

@@ -2,34 +2,31 @@
 //! news, then some of those that are busy or had more to say than one turn holds, then new connections and mail; what was
 //! published goes out at the end.
 
+mod accept;
 mod mail;
 mod publish;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use ::mio::event::Event;
-use ::mio::net::TcpStream;
-use ::mio::{Events, Interest, Poll, Token, Waker};
+use ::mio::{Events, Poll, Token, Waker};
 
-use super::app::{App, HttpRequest};
-use super::client::{Client, Stage};
+use super::app::App;
+use super::client::Stage;
 use super::common::{Common, End};
 use super::deadlines::SWEEP;
 use super::listening::Listening;
 use super::mailbox::Mail;
 use super::shard::Shard;
-use super::shared::{Admission, Shared};
+use super::shared::Shared;
 use super::table::{Id, Table};
-use super::turn::{Next, refused};
-use crate::buffer::Buffer;
-use crate::error::{Disconnected, Error};
+use super::turn::Next;
+use crate::error::Disconnected;
 use crate::message::Close;
 use crate::timers::earlier;
 
@@ -40,8 +37,6 @@ const LISTENER: Token = Token(usize::MAX - 1);
 const EVENTS: usize = 1024;
 /// How much work those that wait for a turn get done in a round, unless the others get more, see [`Common::spent`].
 const QUANTUM: usize = 512 * 1024;
-/// New connections of a round.
-const ACCEPTS: usize = 64;
 /// A round that takes longer than that is counted.
 const LONG_ROUND: Duration = Duration::from_millis(50);
 
@@ -301,81 +296,6 @@ impl<A: App> Worker<A> {
         }
     }
 
-    /// Gives a socket to a thread of the application.
-    fn give_away(&mut self, slot: u32) {
-        let Some(Client { mut stream, stage: Stage::Handshake(handshake), input, .. }) =
-            self.table.remove(slot)
-        else {
-            return;
-        };
-        let leave = Leave { shared: Arc::clone(&self.shared), shard: self.common.shard };
-        let Some(taken) = handshake.taken else {
-            return; // it is
-        };
-        let _ = self.poll.registry().deregister(&mut stream);
-        let from = handshake.from;
-        let input = input.map_or_else(Buffer::new, |input| *input);
-        let serve = move || {
-            let _leave = leave;
-            let stream = std::net::TcpStream::from(stream);
-            if stream.set_nonblocking(false).is_ok() {
-                (taken.serve)(HttpRequest { stream, head: taken.head, input });
-            }
-        };
-        if let Err(error) = thread::Builder::new().name("sansocket-http".into()).spawn(serve) {
-            refused(&mut self.app, from, &error.into());
-        }
-    }
-
-    fn accept(&mut self) {
-        for _ in 0..ACCEPTS {
-            let Some(listening) = &mut self.listening else {
-                return;
-            };
-            let Some((stream, from)) = listening.accept(self.common.now) else {
-                return;
-            };
-            match self.shared.admit(self.common.shard) {
-                Admission::Stays => self.connect(stream, from, false),
-                Admission::IsTold => self.connect(stream, from, true),
-                Admission::IsCutOff => self.report_full(from),
-            }
-        }
-    }
-
-    fn report_full(&mut self, from: SocketAddr) {
-        let limit = self.shared.max_connections.load(Ordering::Relaxed);
-        refused(&mut self.app, from, &Error::ServerFull { limit });
-    }
-
-    fn connect(&mut self, mut stream: TcpStream, from: SocketAddr, is_refusal: bool) {
-        if is_refusal {
-            self.report_full(from);
-        }
-        if self.common.stopping {
-            return self.leave(is_refusal);
-        }
-        let nodelay = match self.common.config.nodelay {
-            true => stream.set_nodelay(true),
-            false => Ok(()),
-        };
-        let Some(slot) = self.table.take_slot() else {
-            return self.leave(is_refusal);
-        };
-        let both = Interest::READABLE | Interest::WRITABLE;
-        let registry = self.poll.registry();
-        let ready =
-            nodelay.and_then(|()| registry.register(&mut stream, Token(slot as usize), both));
-        if let Err(error) = ready {
-            self.table.give_back(slot);
-            self.leave(is_refusal);
-            return refused(&mut self.app, from, &error.into());
-        }
-        self.table.insert(slot, Client::new(stream, from, is_refusal, &self.common.config));
-        // It may have spoken already; its deadline counts from now on.
-        self.turn(slot);
-    }
-
     /// Does what is due.
     fn sweep(&mut self) {
         let second = self.common.clock.second(self.common.now);
@@ -397,17 +317,5 @@ impl<A: App> Worker<A> {
         let new = self.common.dropped - self.common.reported;
         self.common.reported = self.common.dropped;
         self.shared.dropped.fetch_add(new, Ordering::Relaxed);
-    }
-}
-
-/// Gives back the place of a socket that was given away.
-struct Leave<M> {
-    shared: Arc<Shared<M>>,
-    shard: usize,
-}
-
-impl<M> Drop for Leave<M> {
-    fn drop(&mut self) {
-        self.shared.leave(self.shard);
     }
 }

@@ -4,6 +4,7 @@
 //! the receiver its replies; if the peer does not take that at once, the waiter, a thread of its own, does the
 //! waiting.
 
+mod posted;
 mod write;
 
 use std::io;
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::outbox::{Kind, Outbox, Posts, Writer};
+use super::outbox::{Kind, Outbox};
 use super::transport::Transport;
 use crate::close::CloseCode;
 use crate::config::{Config, Role};
@@ -22,6 +23,7 @@ use crate::control::Replies;
 use crate::encoder::Unsent;
 use crate::end::Failure;
 use crate::error::{Error, SendError};
+use posted::Posted;
 use write::Turn;
 
 /// How often a thread that feeds tries to have the writer before it posts.
@@ -45,44 +47,6 @@ pub(super) struct Link<S> {
     compressed: bool,
 }
 
-/// Posts of other threads, for the one that writes.
-struct Posted {
-    replies: Replies,
-    /// Messages of those who do not wait, encoded, in their order. It has ended when a Close stands behind them.
-    messages: WriteHalf,
-}
-
-impl Posted {
-    fn merge(&mut self, replies: &mut Replies) {
-        self.replies.merge(replies);
-        if self.replies.has_close() || self.replies.end {
-            self.messages.end();
-        }
-    }
-}
-
-impl Posts for Posted {
-    fn kind(&self) -> Kind {
-        match (self.messages.pending().is_empty(), self.replies.is_empty()) {
-            (true, true) => Kind::Nothing,
-            (true, false) if !self.replies.has_close() => Kind::Replies,
-            _ => Kind::Others,
-        }
-    }
-}
-
-impl Writer<Posted> for WriteHalf {
-    fn take(&mut self, posted: &mut Posted) {
-        // Messages first: a Close was posted behind them.
-        self.take_from(&mut posted.messages);
-        self.reply(&mut posted.replies);
-    }
-
-    fn poison(&mut self) {
-        self.write_failed();
-    }
-}
-
 /// The outcome of an attempt to write without waiting.
 pub(super) struct Attempt {
     /// All is written, or nothing can be any more.
@@ -101,8 +65,7 @@ impl<S: Transport> Link<S> {
         let (soon, slice) = write::timeouts(&stream, config);
         stream.set_write_timeout(Some(soon))?;
         stream.set_nodelay(config.nodelay)?;
-        let messages = half.anew(config);
-        let posted = Posted { replies: Replies::new(), messages };
+        let posted = Posted { replies: Replies::new(), messages: half.anew(config) };
         Ok(Self {
             stream,
             role,
@@ -387,25 +350,4 @@ impl<S: Transport> Link<S> {
 
 pub(super) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::connection::Connection;
-
-    // CL-04: the receiver tries again soon: a thread waits for the peer only in place of others
-    #[test]
-    fn replies_alone_are_nobody_elses() {
-        let (_, messages) = Connection::server(Config::default()).split();
-        let mut posted = Posted { replies: Replies::new(), messages };
-        let mut replies = Replies::new();
-        assert_eq!(posted.kind(), Kind::Nothing);
-        replies.ping = true;
-        posted.merge(&mut replies);
-        assert_eq!(posted.kind(), Kind::Replies);
-        replies.close(CloseCode::NORMAL, "");
-        posted.merge(&mut replies);
-        assert_eq!(posted.kind(), Kind::Others);
-    }
 }

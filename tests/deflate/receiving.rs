@@ -131,7 +131,7 @@ fn text_that_is_none_closes_with_1007() {
 
 // CO-09, D-38, D-52: messages that are not compressed, and control frames, are in no window
 #[test]
-fn what_is_not_compressed_does_not_touch_the_window() {
+fn raw_messages_do_not_enter_the_window() {
     let config = configured(Compression::new().remember_received(32_768));
     let (mut session, _) = accept("permessage-deflate", &config);
     let again = [0xf2, 0, 0x11, 0, 0];

@@ -137,7 +137,7 @@ fn a_plain_message_is_not_compressed() {
 
 // CO-15: in silence, at the end, and when it is told to; the peer need not know
 #[test]
-fn what_was_sent_may_be_forgotten_at_any_time() {
+fn the_history_may_be_forgotten_at_any_time() {
     let (mut session, mut reader) = (server(), Reader::new(15, true));
     let text = json(&mut Rng::new(6), 400);
     let mut send = |session: &mut Session| {
@@ -161,7 +161,7 @@ fn what_was_sent_may_be_forgotten_at_any_time() {
 
 // RE-08: and so it is not shown, nor what was received
 #[test]
-fn what_is_remembered_is_not_shown() {
+fn the_history_is_not_shown() {
     let config = configured(Compression::new().remember_received(4096));
     let (mut server, mut client) = crate::peer::pair(&config, &config);
     client.connection.send("hunter2".repeat(30).as_str()).unwrap();

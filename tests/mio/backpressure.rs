@@ -38,7 +38,7 @@ fn a_queue_that_is_full_refuses_and_tells_when_it_has_drained() {
 
 // ML-11: again and again
 #[test]
-fn what_is_drained_may_be_filled_again() {
+fn a_drained_queue_may_be_filled_again() {
     let server = Running::start_with(small_queue(), |server| server);
     let (mut client, _) = server.client();
     client.say("set fill 100000 1000");

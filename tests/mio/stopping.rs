@@ -39,7 +39,7 @@ fn a_stop_closes_every_connection_with_1001() {
 
 // ML-14
 #[test]
-fn who_does_not_answer_is_cut_off_at_the_deadline() {
+fn a_peer_that_does_not_answer_is_cut_off_at_the_deadline() {
     let server = Running::start_with(Config::default(), |server| server.shards(2));
     let (mut client, id) = server.client();
     let _half_open = Client::connect(server.address);

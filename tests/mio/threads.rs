@@ -33,7 +33,7 @@ fn other_threads_send_publish_mail_and_close() {
 
 // ML-06: a name that is not current any more
 #[test]
-fn what_is_sent_to_one_that_has_gone_reaches_nobody() {
+fn messages_to_a_connection_that_has_gone_reach_nobody() {
     let server = Running::start();
     let (client, old) = server.client();
     client.close();
