@@ -27,7 +27,7 @@ const ROWS: [(&str, usize, u32); 15] = [
     ("E-", 2, 20),  // rules of RFC 8441
     ("D-", 2, 52),  // rules of RFC 7692
     ("CO-", 2, 17), // attacks on compressed messages
-    ("TL-", 2, 15), // promises about tls
+    ("TL-", 2, 16), // promises about tls
     ("DI-", 2, 11), // promises about clients that dial
 ];
 

@@ -30,7 +30,12 @@ impl Proxy {
             Some(_) => return Err(BuildError::Proxy),
             None => url,
         };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        // The authority ends at the first slash (RFC 3986 §3.2); a path has no meaning here.
+        let rest = match rest.split_once('/') {
+            Some((authority, "")) => authority,
+            Some(_) => return Err(BuildError::Proxy),
+            None => rest,
+        };
         let (credentials, authority) = match rest.rsplit_once('@') {
             Some((credentials, authority)) => (Some(credentials), authority),
             None => (None, rest),
@@ -73,7 +78,10 @@ impl Proxy {
     ///
     /// Those of [`new`](Self::new): a proxy that cannot be used is not gone around.
     pub fn from_env(request: &Request) -> Result<Option<Self>, BuildError> {
-        Self::from_variables(request, |name| env::var(name).ok())
+        // One that is no Unicode stays one that is no URL.
+        Self::from_variables(request, |name| {
+            env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })
     }
 
     fn from_variables(
@@ -169,6 +177,7 @@ mod tests {
             "socks5://h",
             "http://h:0",
             "http://h/path",
+            "http://h/path@evil",
             "http://%zz@h",
             "a%3Ab@h",
         ] {

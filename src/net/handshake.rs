@@ -89,6 +89,9 @@ fn try_step<S: Transport>(
 fn flush<S: Transport>(stream: &S, exchange: &mut Exchange) -> Result<(), Error> {
     match stream.flush() {
         Ok(()) => exchange.set_flushed(true),
+        Err(error) if is_timeout(&error) && !stream.resumes_writes() => {
+            return Err(TimedOut::Write.into());
+        }
         Err(error) if is_timeout(&error) => exchange.set_flushed(false),
         Err(error) => return Err(error.into()),
     }

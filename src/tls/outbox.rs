@@ -71,7 +71,13 @@ impl Outbox {
         self.closed = true;
     }
 
-    /// Writes until all is written. Fails with `WouldBlock` or `TimedOut` after the write timeout.
+    /// Whether a write has failed, after which there is none.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Writes until all is written. Fails with `WouldBlock` or `TimedOut` after the write timeout; for good if the
+    /// transport does not resume writes, since part of a record may be out.
     pub(super) fn push<S: Transport>(
         &mut self,
         stream: &S,
@@ -85,7 +91,13 @@ impl Outbox {
         while let Some(records @ [_, ..]) = self.records.get(self.sent..) {
             match write_some(&[IoSlice::new(records)], &mut write) {
                 Ok(Some(n)) => self.sent += n,
-                Ok(None) => return Err(io::ErrorKind::WouldBlock.into()),
+                Ok(None) if stream.resumes_writes() => {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(None) => {
+                    self.failed = Some(io::ErrorKind::TimedOut);
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
                 Err(error) => {
                     self.failed = Some(error.kind());
                     return Err(error);

@@ -209,7 +209,7 @@ impl<S: Transport, E: Engine> Secure<S, E> {
             // A failure, of the engine or of the socket, shows in the next write, if there is one.
             let _ = self.seal(&mut outbox, &[]);
             let pushed = outbox.push(&self.stream, self.write_timeout.get());
-            if pushed.is_err_and(|error| is_timeout(&error)) {
+            if pushed.is_err_and(|error| is_timeout(&error)) && !outbox.has_failed() {
                 self.speaks.store(true, SeqCst);
                 return;
             }

@@ -39,5 +39,8 @@ mod teardown;
 mod try_send;
 mod under_way;
 mod waiting;
+#[allow(dead_code, reason = "not all of it is used here")]
+#[path = "../common/wire.rs"]
+mod wire;
 mod write_failures;
 mod writes;

@@ -8,15 +8,11 @@ use std::time::{Duration, Instant};
 use sansocket::net::{self, Receiver, Sender};
 use sansocket::{Config, ConfigBuilder};
 
+pub(crate) use crate::wire::{BINARY, CLOSE, PING, PONG, TEXT, client as frame};
+
 pub(crate) const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
-
-pub(crate) const TEXT: u8 = 0x81;
-pub(crate) const BINARY: u8 = 0x82;
-pub(crate) const CLOSE: u8 = 0x88;
-pub(crate) const PING: u8 = 0x89;
-pub(crate) const PONG: u8 = 0x8a;
 
 /// Long enough for any machine, short enough to end a test that hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -118,25 +114,6 @@ pub(crate) fn talk(stream: &TcpStream, bytes: &'static [u8]) -> JoinHandle<()> {
             thread::sleep(Duration::from_millis(5));
         }
     })
-}
-
-pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        len @ 0..=125 => frame.push(0x80 | len as u8),
-        len @ 126..=0xffff => {
-            frame.push(0x80 | 126);
-            frame.extend((len as u16).to_be_bytes());
-        }
-        len => {
-            frame.push(0x80 | 127);
-            frame.extend((len as u64).to_be_bytes());
-        }
-    }
-    let key = [0x37, 0xfa, 0x21, 0x3d];
-    frame.extend(key);
-    frame.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    frame
 }
 
 pub(crate) fn read_head(stream: &mut TcpStream) -> String {

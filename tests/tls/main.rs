@@ -14,6 +14,7 @@ mod deadlines;
 mod duplex;
 mod ends;
 mod engine;
+mod final_writes;
 mod key_updates;
 mod peer;
 #[allow(dead_code, reason = "not all of it is used here")]
@@ -22,3 +23,6 @@ mod pipe;
 mod server;
 #[cfg(feature = "tokio")]
 mod tokio;
+#[allow(dead_code, reason = "not all of it is used here")]
+#[path = "../common/wire.rs"]
+mod wire;

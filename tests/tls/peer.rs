@@ -11,6 +11,7 @@ use sansocket::tls::{Rustls, Secure};
 use sansocket::{Config, Error};
 
 use crate::pipe::{Pipe, Way};
+pub(crate) use crate::wire::client as frame;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -38,8 +39,13 @@ impl Peer {
         let pipe = Pipe::new(Way::Open);
         let secure = Secure::server(pipe.clone(), Rustls::server(server).unwrap());
         let accepting = thread::spawn(move || net::accept(secure, config));
+        (Self::over(pipe, client), accepting)
+    }
+
+    /// A client, whoever serves it.
+    pub(crate) fn over(pipe: Pipe, client: Arc<ClientConfig>) -> Self {
         let tls = ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
-        (Self { tls, pipe, seen: 0, plain: vec![] }, accepting)
+        Self { tls, pipe, seen: 0, plain: vec![] }
     }
 
     /// The same after both handshakes.
@@ -49,10 +55,15 @@ impl Peer {
         config: Config,
     ) -> (Self, Halves) {
         let (mut peer, accepting) = Self::start(server, client, config);
-        peer.tls.writer().write_all(REQUEST).unwrap();
-        let head = peer.read_until(|plain| plain.ends_with(b"\r\n\r\n"));
-        assert!(head.starts_with(b"HTTP/1.1 101 "));
+        peer.request();
         (peer, accepting.join().unwrap().unwrap())
+    }
+
+    /// Asks for a WebSocket, and waits until that is open.
+    pub(crate) fn request(&mut self) {
+        self.tls.writer().write_all(REQUEST).unwrap();
+        let head = self.read_until(|plain| plain.ends_with(b"\r\n\r\n"));
+        assert!(head.starts_with(b"HTTP/1.1 101 "));
     }
 
     /// The records that the client has to send.
@@ -110,23 +121,4 @@ impl Peer {
     pub(crate) fn read(&mut self, len: usize) -> Vec<u8> {
         self.read_until(|plain| plain.len() >= len)
     }
-}
-
-/// A frame of a client, masked with zeros.
-pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        len @ 0..=125 => frame.push(0x80 | len as u8),
-        len @ 126..=0xffff => {
-            frame.push(0x80 | 126);
-            frame.extend((len as u16).to_be_bytes());
-        }
-        len => {
-            frame.push(0x80 | 127);
-            frame.extend((len as u64).to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    frame.extend(payload);
-    frame
 }
