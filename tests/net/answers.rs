@@ -127,3 +127,33 @@ fn a_refusal_has_the_write_timeout_to_be_flushed() {
         assert!(refused.is_some());
     }
 }
+
+/// Passes nothing on, and cannot be asked again.
+struct Final(Pipe, Arc<AtomicUsize>);
+
+over_pipe! {
+    Final {
+        fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.0.write(slices)
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            Err(ErrorKind::TimedOut.into())
+        }
+
+        fn resumes_writes(&self) -> bool {
+            false
+        }
+    }
+}
+
+// HS-40, TL-16: as a write is not tried again there, after which half of it may be out
+#[test]
+fn a_refusal_whose_flush_timed_out_is_not_flushed_again() {
+    let (pipe, flushes) = (Pipe::new(Way::Open), Arc::default());
+    pipe.push(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    let end = net::accept(Final(pipe, Arc::clone(&flushes)), Config::default()).map(|_| ());
+    assert!(end.is_err());
+    assert_eq!(flushes.load(Ordering::SeqCst), 1);
+}
