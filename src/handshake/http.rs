@@ -151,7 +151,7 @@ impl<B: From<Vec<u8>>> From<HandshakeError> for ::http::Response<B> {
 /// A 500 without a reason: it is a fault of the server.
 impl<B: From<Vec<u8>>> From<ResponseError> for ::http::Response<B> {
     fn from(_: ResponseError) -> Self {
-        Response::refusal(500, "the server has no answer\n").into_http()
+        Response::no_answer().into_http()
     }
 }
 

@@ -122,9 +122,19 @@ impl Response {
 
     /// There is no room for the client now.
     pub(crate) fn full() -> Self {
-        let mut response = Self::refusal(503, "the server is full\n");
+        Self::unavailable("the server is full\n")
+    }
+
+    /// The client may come back (RFC 9110 §15.6.4).
+    pub(crate) fn unavailable(text: &str) -> Self {
+        let mut response = Self::refusal(503, text);
         response.push("Retry-After", "10");
         response
+    }
+
+    /// The application gave none that can be given: a fault of the server.
+    pub(crate) fn no_answer() -> Self {
+        Self::refusal(500, "the server has no answer\n")
     }
 
     pub(crate) fn push(&mut self, name: &'static str, value: &'static str) {

@@ -57,7 +57,7 @@ impl<S> Drop for Unanswered<S> {
         let Some((stream, mut acceptor)) = self.asked.take() else {
             return;
         };
-        if acceptor.respond(Response::refusal(500, "the server has no answer\n")).is_ok() {
+        if acceptor.respond(Response::no_answer()).is_ok() {
             // The handler may be panicking: a socket that does so, too, must not end the process.
             let answer = || (self.write)(stream, acceptor.exchange());
             let _ = catch_unwind(AssertUnwindSafe(answer));

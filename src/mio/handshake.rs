@@ -51,7 +51,7 @@ impl<S> Client<S> {
         };
         handshake.deciding = None;
         let (response, state) = match verdict {
-            _ if common.stopping => (stopping(), None),
+            _ if common.stopping => (Response::unavailable("the server is stopping\n"), None),
             Verdict::Accept(response, state) => (response, Some(state)),
             Verdict::Refuse(response) => (response, None),
             Verdict::Later => {
@@ -69,7 +69,7 @@ impl<S> Client<S> {
                     self.flags.opening = true;
                     self.flags.undecoded = true; // frames of a client in a hurry
                 }
-                Err(_) => handshake.respond(no_answer()),
+                Err(_) => handshake.respond(Response::no_answer()),
             },
         }
     }
@@ -80,18 +80,7 @@ impl Handshake {
     pub(super) fn respond(&mut self, response: Response) {
         if self.acceptor.respond(response).is_err() {
             // An acceptance. There was no other answer before.
-            let _ = self.acceptor.respond(no_answer());
+            let _ = self.acceptor.respond(Response::no_answer());
         }
     }
-}
-
-/// The application gave none that can be given.
-pub(super) fn no_answer() -> Response {
-    Response::refusal(500, "the server has no answer\n")
-}
-
-fn stopping() -> Response {
-    let mut response = Response::refusal(503, "the server is stopping\n");
-    response.push("Retry-After", "10");
-    response
 }

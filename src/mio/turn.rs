@@ -9,7 +9,6 @@ use std::time::Instant;
 use super::app::App;
 use super::client::{Client, Stage};
 use super::common::{Common, End};
-use super::handshake::no_answer;
 use super::peer::Peer;
 use super::table::Id;
 use crate::buffer::Buffer;
@@ -297,7 +296,7 @@ impl<S> Client<S> {
     /// The application has panicked in the middle of something.
     fn panicked(&mut self, common: &mut Common) {
         match &mut self.stage {
-            Stage::Handshake(handshake) => handshake.respond(no_answer()),
+            Stage::Handshake(handshake) => handshake.respond(Response::no_answer()),
             Stage::Open { .. } => {
                 self.finish(CloseCode::INTERNAL_ERROR);
                 common.end(|| End::Failed(Error::Handler("a method of the App panicked".into())));
@@ -330,7 +329,7 @@ impl<S> Client<S> {
                         return Some(by);
                     }
                     handshake.deciding = None;
-                    handshake.respond(Response::refusal(503, "the server has no answer yet\n"));
+                    handshake.respond(Response::unavailable("the server has no answer yet\n"));
                 }
                 handshake.acceptor.tick(now).unwrap_or_else(|error| {
                     refused(app, handshake.from, &error.into());
