@@ -491,7 +491,7 @@ impl Connection {
     }
 
     /// Forgets what was sent before, and gives its memory back: the next message refers to nothing before it. It does so
-    /// by itself in silence. The peer need not know. Feature `deflate`.
+    /// by itself in silence, with the first ping of the keepalive. The peer need not know. Feature `deflate`.
     #[cfg(feature = "deflate")]
     pub fn forget_sent(&mut self) {
         self.write.forget_sent();

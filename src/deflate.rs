@@ -80,7 +80,8 @@ impl Compression {
     }
 
     /// How many bytes of what it has sent each connection keeps, for the next message to refer to: 0, or a power of
-    /// two from 512 to 32,768; 4,096 by default. They are given back in silence, and when the connection closes.
+    /// two from 512 to 32,768; 4,096 by default. They are given back in silence, with the
+    /// first ping that asks for a sign of life (so not with `no_keepalive`), and when the connection closes.
     ///
     /// The peer need not know: it keeps whatever the next message may refer to.
     #[must_use]

@@ -184,11 +184,39 @@ impl Encoder {
 
     /// Remembers what `other` has sent, whose frames have just been taken.
     pub(super) fn take_sent_from(&mut self, other: &mut Self) {
-        let (Some(ours), Some(theirs)) = (&mut self.deflation, &mut other.deflation) else {
+        let Some(ours) = &mut self.deflation else {
             return;
         };
-        if let Some(sent) = theirs.sent.take() {
-            ours.sent = Some(sent);
+        match &mut other.deflation {
+            Some(theirs) if theirs.sent.is_some() => ours.sent = theirs.sent.take(),
+            Some(_) => {}
+            // A compressor has panicked there, and with it went the knowledge of messages that are in the queue.
+            None => ours.sent = None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Role};
+    use crate::deflate::Agreed;
+
+    // V52: what the peer remembers is not known then, so nothing refers to it
+    #[test]
+    fn nothing_is_referred_to_after_a_panic_among_posted_messages() {
+        let agreed = Agreed { window: 15, sent: Some(12), received: None };
+        let agreement = Agreement { compression: Compression::new(), agreed };
+        let mut encoder = Encoder::new(Role::Server, &Config::default(), &[], Some(&agreement));
+        let message = [b'm'; 200];
+        assert!(encoder.compress(Opcode::Binary, &message));
+        let first = encoder.pending().to_vec();
+        let mut posted = encoder.anew();
+        assert!(posted.compress(Opcode::Binary, &[b'p'; 200]));
+        posted.deflation = None; // as a panic leaves it
+        encoder.take_from(&mut posted);
+        let before = encoder.pending().len();
+        assert!(encoder.compress(Opcode::Binary, &message));
+        assert_eq!(encoder.pending().get(before..), Some(&first[..]));
     }
 }
