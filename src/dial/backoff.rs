@@ -80,7 +80,9 @@ impl Backoff {
         let growth = 1u32.checked_shl(self.attempts).unwrap_or(u32::MAX);
         let range = self.first.saturating_mul(growth).min(self.most);
         self.attempts = self.attempts.saturating_add(1);
-        let delay = range.mul_f64(f64::from(random) / f64::from(u32::MAX));
+        let share = f64::from(random) / f64::from(u32::MAX);
+        // Rounded, the longest of all may be too long.
+        let delay = Duration::try_from_secs_f64(range.as_secs_f64() * share).unwrap_or(range);
         // At different moments after that, too.
         std::mem::take(&mut self.at_least).saturating_add(delay)
     }
@@ -108,6 +110,8 @@ mod tests {
         }
         let mut long = Backoff { attempts: 100, ..Backoff::new() };
         assert_eq!(long.delay_with(now, u32::MAX), 30 * SECOND);
+        let mut longest = Backoff::between(Duration::MAX, Duration::MAX);
+        assert_eq!(longest.delay_with(now, u32::MAX), Duration::MAX);
         let delays: Vec<_> = (0..20).map(|_| Backoff::new().delay(now)).collect();
         assert!(delays.iter().any(|delay| *delay != delays[0]));
     }

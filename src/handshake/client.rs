@@ -236,11 +236,8 @@ impl Request {
         input: &mut Buffer,
         config: &Config,
     ) -> Result<Option<Response>, Error> {
-        let end = match find_end(input, config) {
-            Ok(Some(end)) => end,
-            Ok(None) => return Ok(None),
-            Err(HandshakeError::Malformed | HandshakeError::Tls) => return Err(Error::Malformed),
-            Err(_) => return Err(Error::HeadTooLarge),
+        let Some(end) = find_answer_end(input, config)? else {
+            return Ok(None);
         };
         let (status, head) = parse(input.unread().get(..end).unwrap_or_default())?;
         if head.version() != (1, 1) {
@@ -359,6 +356,14 @@ pub(crate) fn basic(name: &str, password: &str) -> Option<String> {
 
 fn default_port(secure: bool) -> u16 {
     if secure { 443 } else { 80 }
+}
+
+/// The length of the head of an answer, once it is all there.
+pub(super) fn find_answer_end(input: &mut Buffer, config: &Config) -> Result<Option<usize>, Error> {
+    find_end(input, config).map_err(|error| match error {
+        HandshakeError::Malformed | HandshakeError::Tls => Error::Malformed,
+        _ => Error::HeadTooLarge,
+    })
 }
 
 pub(super) fn parse(bytes: &[u8]) -> Result<(u16, Head), Error> {

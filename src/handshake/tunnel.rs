@@ -1,9 +1,8 @@
 //! A tunnel through an HTTP proxy, without a socket or a clock (RFC 9110 §9.3.6).
 
 use super::Exchange;
-use super::client::{Error, parse};
+use super::client::{Error, find_answer_end, parse};
 use super::exchange::Stage;
-use super::head::find_end;
 use crate::buffer::Buffer;
 use crate::config::{Config, Role};
 
@@ -34,10 +33,8 @@ impl Tunnel {
     pub(crate) fn next(&mut self, input: &mut Buffer) -> Result<bool, Error> {
         self.exchange.hear(!input.unread().is_empty());
         loop {
-            let end = match find_end(input, &self.config) {
-                Ok(Some(end)) => end,
-                Ok(None) => return Ok(false),
-                Err(_) => return Err(Error::Malformed),
+            let Some(end) = find_answer_end(input, &self.config)? else {
+                return Ok(false);
             };
             let (status, head) = parse(input.unread().get(..end).unwrap_or_default())?;
             input.consume(end);
@@ -90,5 +87,21 @@ mod tests {
                 assert_eq!(input.unread(), b"first");
             }
         }
+    }
+
+    // DI-05
+    #[test]
+    fn an_answer_without_end_is_too_large() {
+        let mut tunnel = Tunnel::new("h:80", None, &Config::default());
+        let mut input = Buffer::new();
+        input.extend(b"HTTP/1.1 200 OK\r\n");
+        while input.unread().len() <= 64 << 10 {
+            match tunnel.next(&mut input) {
+                Ok(opened) => assert!(!opened),
+                Err(error) => return assert!(matches!(error, Error::HeadTooLarge), "{error}"),
+            }
+            input.extend(&[b'x'; 1000]);
+        }
+        unreachable!("64 KiB of a head");
     }
 }

@@ -1,7 +1,7 @@
 //! The configurations of rustls: one that a server can be run with, and one for a client that brings none.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ::rustls::crypto::CryptoProvider;
 use ::rustls::{ClientConfig, ServerConfig};
@@ -54,10 +54,20 @@ fn check_alpn(protocols: &[Vec<u8>]) -> io::Result<()> {
 /// The crypto provider is the one that was installed for the process, or else `ring` or `aws-lc-rs`, by the features
 /// with these names. None is installed by this.
 ///
+/// It is made once, and its sessions are resumed: certificates that the operating system trusts later are not seen.
+///
 /// # Errors
 ///
 /// No feature brings a provider or certificates: the error says which would. `Unsupported`.
 pub fn default_client_config() -> io::Result<Arc<ClientConfig>> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    match CONFIG.get() {
+        Some(config) => Ok(Arc::clone(config)),
+        None => make_client_config().map(|config| Arc::clone(CONFIG.get_or_init(|| config))),
+    }
+}
+
+fn make_client_config() -> io::Result<Arc<ClientConfig>> {
     let builder = ClientConfig::builder_with_provider(provider()?)
         .with_safe_default_protocol_versions()
         .map_err(|error| io::Error::new(io::ErrorKind::Unsupported, error))?;

@@ -115,6 +115,8 @@ fn missing_certificates_are_an_error() {
 fn the_defaults_do_not_trust_just_anybody() {
     let config = sansocket::tls::default_client_config().unwrap();
     assert_eq!(config.alpn_protocols, [b"http/1.1"]);
+    let again = sansocket::tls::default_client_config().unwrap();
+    assert!(std::sync::Arc::ptr_eq(&config, &again), "sessions are resumed");
     let echo = Echo::start("127.0.0.1:0", true);
     let url = format!("wss://localhost:{}/", echo.address.port());
     let dial = Dial::new(&url).unwrap().address(echo.address);
