@@ -106,7 +106,7 @@ mod tests {
             assert_eq!(backoff.clone().delay_with(now, 0), Duration::ZERO);
             assert_eq!(backoff.delay_with(now, u32::MAX), range * SECOND);
         }
-        let mut long = Backoff { attempts: 100, ..Backoff::new() };
+        let mut long = Backoff { attempts: 100, ..Backoff::default() };
         assert_eq!(long.delay_with(now, u32::MAX), 30 * SECOND);
         let delays: Vec<_> = (0..20).map(|_| Backoff::new().delay(now)).collect();
         assert!(delays.iter().any(|delay| *delay != delays[0]));

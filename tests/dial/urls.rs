@@ -115,6 +115,11 @@ fn missing_certificates_are_an_error() {
 fn the_defaults_do_not_trust_just_anybody() {
     let config = sansocket::tls::default_client_config().unwrap();
     assert_eq!(config.alpn_protocols, [b"http/1.1"]);
+    // From then on that one, as it is that of the process.
+    rustls::crypto::ring::default_provider().install_default().unwrap();
+    let installed = rustls::crypto::CryptoProvider::get_default().unwrap();
+    let config = sansocket::tls::default_client_config().unwrap();
+    assert!(std::sync::Arc::ptr_eq(config.crypto_provider(), installed));
     let echo = Echo::start("127.0.0.1:0", true);
     let url = format!("wss://localhost:{}/", echo.address.port());
     let dial = Dial::new(&url).unwrap().address(echo.address);
