@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Condvar, Mutex, Once};
 use std::thread;
 use std::time::Duration;
@@ -110,7 +110,7 @@ fn event_loops_log_who_is_refused_and_who_leaves() {
 fn failures_to_accept_are_logged() {
     collect();
     let broken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let broken = TcpListener::from(std::os::fd::OwnedFd::from(broken));
+    let broken = std::net::TcpListener::from(std::os::fd::OwnedFd::from(broken));
     let server = sansocket::mio::Server::<()>::from_listeners(vec![broken], Config::default());
     let handle = server.handle();
     let serving = thread::spawn(move || server.run_fn(|_, _| ()));

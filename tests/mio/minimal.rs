@@ -1,7 +1,7 @@
 //! An application of one function: all that it does not say is done by default.
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -103,6 +103,8 @@ fn a_queue_that_has_drained_needs_no_code() {
 #[cfg(unix)]
 #[test]
 fn a_listener_that_fails_holds_up_no_other() {
+    use std::net::TcpListener;
+
     for shards in [1, 2] {
         let broken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let broken = TcpListener::from(std::os::fd::OwnedFd::from(broken));
