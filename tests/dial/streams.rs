@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sansocket::tokio::{Stream, accept, dial};
 use sansocket::{Config, Message};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::host::Echo;
