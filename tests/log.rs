@@ -1,7 +1,7 @@
 //! The lines that go to the crate `log`: ordinary ends at debug level, others at warn.
 
 #![cfg(feature = "log")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
