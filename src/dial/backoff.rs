@@ -108,7 +108,7 @@ mod tests {
             assert_eq!(backoff.clone().delay_with(now, 0), Duration::ZERO);
             assert_eq!(backoff.delay_with(now, u32::MAX), range * SECOND);
         }
-        let mut long = Backoff { attempts: 100, ..Backoff::new() };
+        let mut long = Backoff { attempts: 100, ..Backoff::default() };
         assert_eq!(long.delay_with(now, u32::MAX), 30 * SECOND);
         let mut longest = Backoff::between(Duration::MAX, Duration::MAX);
         assert_eq!(longest.delay_with(now, u32::MAX), Duration::MAX);

@@ -90,10 +90,9 @@ impl Head {
         let mut request = httparse::Request::new(headers.get_mut(..limit).unwrap_or_default());
         match request.parse(bytes) {
             Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err(HandshakeError::Malformed),
             Err(httparse::Error::TooManyHeaders) => return Err(HandshakeError::HeadTooLarge),
             Err(httparse::Error::Version) => return Err(HandshakeError::HttpVersion),
-            Err(_) => return Err(HandshakeError::Malformed),
+            _ => return Err(HandshakeError::Malformed),
         }
         let (Some(method), Some(target), Some(minor)) =
             (request.method, request.path, request.version)

@@ -56,20 +56,27 @@ impl Listening {
         while self.ready {
             match self.listener.accept() {
                 Ok(accepted) => return Some(accepted),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready = false,
-                // The client has gone again, for which Windows has a name of its own: the next one has not.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Out of file descriptors, perhaps: some will be closed.
-                Err(error) => {
-                    log::accept_error(&error);
-                    self.again = now.checked_add(PAUSE);
-                    return None;
-                }
+                Err(error) => self.failed(&error, now)?,
             }
         }
         None
+    }
+
+    /// Notes a failure to accept: `None` if it is to be waited out.
+    fn failed(&mut self, error: &io::Error, now: Instant) -> Option<()> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.ready = false,
+            // The client has gone again, for which Windows has a name of its own: the next one has not.
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset => {}
+            io::ErrorKind::Interrupted => {}
+            // Out of file descriptors, perhaps: some will be closed.
+            _ => {
+                log::accept_error(error);
+                self.again = now.checked_add(PAUSE);
+                return None;
+            }
+        }
+        Some(())
     }
 }
 
@@ -132,4 +139,42 @@ pub(super) fn prepare<M>(shared: &Arc<Shared<M>>) -> io::Result<Poll> {
     let poll = Poll::new()?;
     shared.set_acceptor(Waker::new(poll.registry(), Token(usize::MAX))?);
     Ok(poll)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    fn connected() -> (Listening, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (Listening::new(listener).unwrap(), client)
+    }
+
+    // ML-15: clients that are gone before they are accepted, under the names of Unix and of Windows, hold up nobody
+    #[test]
+    fn clients_that_are_gone_are_passed_over_at_once() {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        let ((mut listening, client), now) = (connected(), Instant::now());
+        for kind in [ConnectionAborted, ConnectionReset, Interrupted] {
+            assert_eq!(listening.failed(&kind.into(), now), Some(()));
+            assert!(listening.is_ready() && listening.again().is_none());
+        }
+        let (_, from) = listening.accept(now).unwrap();
+        assert_eq!(from, client.local_addr().unwrap());
+        assert!(listening.accept(now).is_none() && !listening.is_ready(), "there was one");
+    }
+
+    // ML-15: those who wait meanwhile are accepted after the pause, though nothing tells of them again
+    #[test]
+    fn a_failure_for_want_of_resources_is_waited_out() {
+        let ((mut listening, _client), now) = (connected(), Instant::now());
+        assert_eq!(listening.failed(&io::ErrorKind::OutOfMemory.into(), now), None);
+        let again = listening.again().unwrap();
+        assert_eq!(again, now + PAUSE);
+        assert!(!listening.is_ready());
+        assert!(listening.accept(again - Duration::from_millis(1)).is_none());
+        assert!(listening.accept(again).is_some() && listening.is_ready());
+    }
 }

@@ -265,6 +265,21 @@ mod tests {
         table.remove(0);
         table.end_round();
         assert_eq!(insert(&mut table).slot(), 1);
+        table.remove(1);
+        table.end_round();
+        assert_eq!(table.slots(), 0..0);
+        assert_eq!(insert(&mut table).slot(), 1, "nor when the table has shrunk");
+    }
+
+    // ML-09: nor do slots that were taken in vain stay
+    #[test]
+    fn a_table_gives_memory_back() {
+        let mut table = Table::<()>::new(0);
+        let slots: Vec<u32> = (0..5 * 4096).map(|_| table.take_slot().unwrap()).collect();
+        assert!(table.clients.capacity() >= slots.len());
+        slots.into_iter().for_each(|slot| table.give_back(slot));
+        table.end_round();
+        assert!(table.clients.capacity() < 4096 && table.slots() == (0..0));
     }
 
     // ML-07

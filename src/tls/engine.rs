@@ -107,7 +107,7 @@ impl Rustls {
             match step {
                 Step::Again => {}
                 Step::Done | Step::Blocked => return Ok(done),
-                Step::Failed(error) => {
+                Step::Failed(error) | Step::Refused(error) => {
                     self.fail();
                     return Err(error);
                 }
@@ -145,6 +145,7 @@ impl Rustls {
                 Err(error)
             }
             Step::Done => Ok(()),
+            Step::Refused(error) => Err(error),
             Step::Again | Step::Blocked => Err(io::ErrorKind::NotConnected.into()),
         }
     }

@@ -40,6 +40,7 @@ fn more_than_64_final_blocks_close_with_1008() {
             false => {
                 assert_eq!((seen, error), (vec![], Some(ProtocolError::TooManyFinalBlocks)));
                 assert_eq!(session.output(), wire::failure(1008));
+                assert!(ProtocolError::TooManyFinalBlocks.is_limit(), "RFC 7692 allows them");
             }
         }
     }

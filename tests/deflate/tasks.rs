@@ -1,8 +1,9 @@
 //! Both ends over streams, in tasks of tokio.
 
-use sansocket::handshake::client;
-use sansocket::tokio::{accept, connect};
-use sansocket::{CloseCode, Compression, Prepared};
+use sansocket::handshake::{Acceptor, Incoming, client};
+use sansocket::tokio::{accept, connect, open_connection};
+use sansocket::{Buffer, CloseCode, Compression, Prepared};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::common::rng::Rng;
 use crate::peer::{configured, json};
@@ -49,7 +50,7 @@ async fn messages_of_tasks_are_compressed() {
 // A `feed` that waits in a queue, and a send that was dropped before its first poll: the history is that of what is sent
 #[tokio::test]
 async fn a_send_that_is_dropped_leaves_the_history_as_it_was() {
-    let config = configured(Compression::new());
+    let config = configured(Compression::default());
     let (near, far) = tokio::io::duplex(1 << 20);
     let request = client::Request::new("ws://example.com/").unwrap();
     let (accepted, connected) =
@@ -63,4 +64,40 @@ async fn a_send_that_is_dropped_leaves_the_history_as_it_was() {
         server.send(&sent).await.unwrap();
         assert_eq!(client_in.recv().await.unwrap().unwrap().as_text(), Some(&*sent));
     }
+}
+
+// An HTTP server of somebody else's: the connection is opened from the response
+#[tokio::test]
+async fn a_connection_that_was_opened_elsewhere_knows_the_agreement() {
+    let config = configured(Compression::new());
+    let (near, mut far) = tokio::io::duplex(1000);
+    let accepting = {
+        let config = config.clone();
+        tokio::spawn(async move {
+            let (mut acceptor, mut input) = (Acceptor::new(&config), Buffer::new());
+            let request = loop {
+                input.extend(&[far.read_u8().await.unwrap()]);
+                if let Some(Incoming::Upgrade(request)) = acceptor.next(&mut input).unwrap() {
+                    break request;
+                }
+            };
+            let response = request.accept();
+            far.write_all(&response.to_bytes()).await.unwrap();
+            let connection = response.open(&config).unwrap();
+            let (sender, mut receiver) = open_connection(far, connection, input, &config);
+            while let Some(message) = receiver.recv().await.unwrap() {
+                sender.send(message).await.unwrap();
+            }
+        })
+    };
+    let request = client::Request::new("ws://example.com/").unwrap();
+    let (sender, mut receiver, _) = connect(near, &request, &config).await.unwrap();
+    let text = "Hello, ".repeat(100);
+    for _ in 0..10 {
+        sender.send(&text).await.unwrap();
+        assert_eq!(receiver.recv().await.unwrap().unwrap().as_text(), Some(&*text));
+    }
+    sender.close(CloseCode::NORMAL, "").unwrap();
+    receiver.drain().await.unwrap();
+    accepting.await.unwrap();
 }

@@ -99,6 +99,28 @@ fn messages_that_are_tried_share_the_history() {
     assert_eq!(server.queued(), 0);
 }
 
+// D-09: and none of it is in the history
+#[test]
+fn a_message_that_is_tried_and_does_not_fit_is_refused_whole() {
+    let builder = Config::builder().compression(Compression::new()).max_queue(64 * 1024);
+    let config = builder.build().unwrap();
+    let ((server, _server_in), (_client, mut client_in)) = opened(&config, &config);
+    let (mut rng, mut sent) = (Rng::new(2), vec![]);
+    let refused = loop {
+        let text = json(&mut rng, 3000);
+        match server.try_send(&text) {
+            Ok(()) => sent.push(text),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, sansocket::SendError::QueueFull);
+    for text in &sent {
+        assert_eq!(client_in.recv().unwrap().unwrap().as_text(), Some(&**text));
+    }
+    server.send(&sent[0]).unwrap();
+    assert_eq!(client_in.recv().unwrap().unwrap().as_text(), Some(&*sent[0]));
+}
+
 // An HTTP server of somebody else's: the connection is opened from the response
 #[test]
 fn a_connection_that_was_opened_elsewhere_knows_the_agreement() {

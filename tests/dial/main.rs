@@ -14,5 +14,6 @@ mod authority;
 mod host;
 mod proxies;
 mod refusals;
+mod streams;
 mod tasks;
 mod urls;

@@ -80,3 +80,54 @@ fn a_proxy_that_refuses_is_seen_to() {
     let heard = proxy.join().unwrap();
     assert!(heard.ends_with("\r\n\r\n") && heard.starts_with("CONNECT localhost:443 "), "{heard}");
 }
+
+// DI-05: nor one that does not speak HTTP
+#[test]
+fn a_proxy_that_answers_nonsense_leads_nowhere() {
+    let (address, proxy) = answer("HTTP/1.1 200 OK\nServer: none\n\n", false);
+    let dial = Dial::new("ws://localhost/").unwrap();
+    let dial = dial.proxy(Proxy::new(&address.to_string()).unwrap());
+    match net::dial(&dial, Config::default()).map(|_| ()) {
+        Err(Error::Connect(client::Error::Malformed)) => {}
+        other => panic!("{other:?}"),
+    }
+    proxy.join().unwrap();
+}
+
+// DI-05, DI-11: a TLS server speaks second, so that this is none
+#[tokio::test]
+async fn nothing_comes_through_a_tunnel_before_the_client_has_spoken() {
+    let (address, proxy) = answer("HTTP/1.1 200 OK\r\n\r\nearly", false);
+    let dial = Dial::new("wss://localhost/").unwrap().tls(crate::authority::client());
+    let dial = dial.proxy(Proxy::new(&address.to_string()).unwrap());
+    match sansocket::tokio::dial(&dial, Config::default()).await.map(|_| ()) {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), io::ErrorKind::InvalidData),
+        other => panic!("{other:?}"),
+    }
+    proxy.join().unwrap();
+}
+
+// DI-06: in a process of its own, since the environment is that of all its threads
+#[test]
+fn the_environment_names_a_proxy() {
+    const NAME: &str = "proxies::the_environment_names_a_proxy";
+    let dial = |url| Dial::new(url).unwrap();
+    let find = |url| Proxy::from_env(dial(url).request());
+    if std::env::var_os("http_proxy").is_some_and(|url| url == "http://me:pass@proxy.invalid:81") {
+        let proxy = find("ws://example.com/").unwrap().unwrap();
+        assert_eq!((proxy.host(), proxy.port()), ("proxy.invalid", 81));
+        assert!(!format!("{proxy:?}").contains("pass"), "{proxy:?}");
+        assert!(find("ws://excepted.com/").unwrap().is_none());
+        assert!(matches!(find("wss://example.com/"), Err(client::BuildError::Proxy)));
+        return;
+    }
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME])
+        .env("http_proxy", "http://me:pass@proxy.invalid:81")
+        .env("https_proxy", "socks5://proxy.invalid")
+        .env("no_proxy", "excepted.com")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+}

@@ -29,7 +29,7 @@ fn a_refusal_has_a_status_headers_and_a_body() {
     }
 }
 
-// DI-07: a redirect is a refusal, and nothing is sent elsewhere
+// DI-07: a redirect is a refusal, and nothing is sent elsewhere; the request is as it was asked for
 #[test]
 fn redirects_are_not_followed() {
     let response =
@@ -37,6 +37,9 @@ fn redirects_are_not_followed() {
     let (address, server) = answer(response, true);
     let dial = Dial::new("ws://localhost/").unwrap().address(address);
     let dial = dial.basic_auth("me", "secret").unwrap().origin("http://localhost").unwrap();
+    let dial = dial.subprotocol("chat").unwrap().subprotocol("news").unwrap();
+    let dial = dial.header("Cookie", "seen=1").unwrap();
+    assert!(dial.clone().subprotocol("chat").is_err() && dial.clone().header("Host", "h").is_err());
     match net::dial(&dial, Config::default()).map(|_| ()) {
         Err(Error::Connect(client::Error::Refused { status: 302, head, .. })) => {
             assert_eq!(head.header_str("Location"), Some("ws://evil.invalid/"));
@@ -46,5 +49,7 @@ fn redirects_are_not_followed() {
     let request = server.join().unwrap();
     assert!(request.contains("\r\nAuthorization: Basic bWU6c2VjcmV0\r\n"), "{request}");
     assert!(request.contains("\r\nOrigin: http://localhost\r\n"), "{request}");
+    assert!(request.contains("\r\nSec-WebSocket-Protocol: chat, news\r\n"), "{request}");
+    assert!(request.contains("\r\nCookie: seen=1\r\n"), "{request}");
     assert!(!format!("{dial:?}").contains("bWU6"), "it may be logged");
 }

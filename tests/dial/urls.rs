@@ -113,7 +113,11 @@ fn missing_certificates_are_an_error() {
 #[cfg(all(feature = "ring", any(feature = "webpki-roots", feature = "rustls-platform-verifier")))]
 #[test]
 fn the_defaults_do_not_trust_just_anybody() {
+    // The provider is that of the process, if it has one.
+    rustls::crypto::ring::default_provider().install_default().unwrap();
+    let installed = rustls::crypto::CryptoProvider::get_default().unwrap();
     let config = sansocket::tls::default_client_config().unwrap();
+    assert!(std::sync::Arc::ptr_eq(config.crypto_provider(), installed));
     assert_eq!(config.alpn_protocols, [b"http/1.1"]);
     let again = sansocket::tls::default_client_config().unwrap();
     assert!(std::sync::Arc::ptr_eq(&config, &again), "sessions are resumed");

@@ -41,7 +41,9 @@ fn a_request_of_the_crate_http_is_checked() {
 
     let foreign = check(upgrade("/").header("Origin", "http://evil.example")).unwrap_err();
     assert_eq!(foreign.into_http::<Vec<u8>>().status(), 403);
-    assert!(matches!(check(upgrade("/").version(Version::HTTP_10)), Err(E::HttpVersion)));
+    for version in [Version::HTTP_09, Version::HTTP_10] {
+        assert!(matches!(check(upgrade("/").version(version)), Err(E::HttpVersion)), "{version:?}");
+    }
     assert!(matches!(check(upgrade("/").method("POST")), Err(E::Method)));
 }
 
@@ -53,23 +55,25 @@ fn a_plain_request_of_the_crate_http_is_no_error() {
     assert_eq!((head.method(), head.path(), head.version()), ("GET", "/page", (1, 1)));
 }
 
-// E-18
+// E-18: plain HTTP/3, too
 #[test]
 fn plain_http_2_is_refused_with_400() {
-    for (uri, host) in [("https://example.com/page", None), ("/page", Some("example.com"))] {
-        let mut request = request("GET", uri).version(Version::HTTP_2);
-        if let Some(host) = host {
-            request = request.header("Host", host);
+    for (version, numbers) in [(Version::HTTP_2, (2, 0)), (Version::HTTP_3, (3, 0))] {
+        for (uri, host) in [("https://example.com/page", None), ("/page", Some("example.com"))] {
+            let mut request = request("GET", uri).version(version);
+            if let Some(host) = host {
+                request = request.header("Host", host);
+            }
+            let incoming = check(request).unwrap();
+            let Incoming::Http(head) = &incoming else { panic!("HTTP/2 knows no upgrade") };
+            assert_eq!(
+                (head.path(), head.host(), head.version()),
+                ("/page", Some("example.com"), numbers)
+            );
+            let error = incoming.upgrade().unwrap_err();
+            assert!(matches!(error, E::NoExtendedConnect));
+            assert_eq!(http::Response::<Vec<u8>>::from(error).status(), 400);
         }
-        let incoming = check(request).unwrap();
-        let Incoming::Http(head) = &incoming else { panic!("HTTP/2 knows no upgrade") };
-        assert_eq!(
-            (head.path(), head.host(), head.version()),
-            ("/page", Some("example.com"), (2, 0))
-        );
-        let error = incoming.upgrade().unwrap_err();
-        assert!(matches!(error, E::NoExtendedConnect));
-        assert_eq!(http::Response::<Vec<u8>>::from(error).status(), 400);
     }
 }
 
@@ -105,4 +109,13 @@ fn whether_the_connection_goes_on_is_left_to_the_server() {
 
     let response = http::Response::<Vec<u8>>::from(ResponseError::WrongKind);
     assert_eq!(response.status(), 500);
+}
+
+// What a page is answered with goes out under any server.
+#[test]
+fn a_response_becomes_one_of_the_crate_http() {
+    let page = Response::new(404).unwrap().header("X-Why", "that").unwrap();
+    let page: http::Response<Vec<u8>> = page.body("text/plain", "nothing here").unwrap().into();
+    assert_eq!((page.status().as_u16(), &page.headers()["x-why"]), (404, &"that".parse().unwrap()));
+    assert_eq!(page.body(), b"nothing here");
 }

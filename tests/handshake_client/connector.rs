@@ -1,10 +1,11 @@
 //! The client's side as a value: what is to be written, interim answers, the deadline, and the end.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use sansocket::handshake::client::Error as E;
 use sansocket::handshake::{Acceptor, Connector};
-use sansocket::{Buffer, Config, Event, Message, TimedOut};
+use sansocket::{Buffer, Config, Event, Message, TimedOut, Written};
 
 use crate::{answer, buffer, offer};
 
@@ -109,6 +110,7 @@ fn a_refusal_is_whole_at_the_end_of_the_stream_or_of_the_time() {
         assert!(connector.is_finished());
         let error = connector.next(&mut input).unwrap_err();
         assert_eq!(error.retry_after(), Some(7 * SECOND));
+        assert_eq!(E::Upgrade.retry_after(), None, "only a refusal asks");
         match error {
             E::Refused { status: 429, body, .. } => assert_eq!(*body, *b"part"),
             other => panic!("{other:?}"),
@@ -165,4 +167,46 @@ fn a_handshake_under_way_is_not_finished() {
     assert!(!connector.is_finished());
     assert!(connector.next(&mut buffer(image.as_bytes())).unwrap().is_some());
     assert!(!connector.is_finished());
+}
+
+// R-065, IO-02: it goes on at the byte where it stopped
+#[test]
+fn a_request_is_written_as_the_socket_takes_it() {
+    let offer = offer("ws://h");
+    let mut connector = Connector::new(offer.clone(), Config::default());
+    let (mut taken, mut ready) = (vec![], true);
+    while !connector.pending().is_empty() {
+        let written = connector.write_with(|slices| {
+            ready = !ready;
+            match ready {
+                true => Err(ErrorKind::WouldBlock.into()),
+                false => {
+                    taken.push(slices[0][0]);
+                    Ok(1)
+                }
+            }
+        });
+        assert_eq!(written.unwrap() == Written::All, connector.pending().is_empty());
+    }
+    assert_eq!(taken, offer.to_bytes());
+    let mut connector = Connector::new(offer, Config::default());
+    let error = connector.write_with(|_| Err(ErrorKind::BrokenPipe.into())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    assert_eq!(connector.write_with(|_| Ok(0)).unwrap_err().kind(), ErrorKind::WriteZero);
+}
+
+// for those who have read and written elsewhere
+#[test]
+fn an_answer_opens_a_connection() {
+    let offer = offer("ws://h");
+    let mut input = buffer(answer(&offer, &[]).as_bytes());
+    let mut connector = Connector::new(offer, Config::default());
+    let response = connector.next(&mut input).unwrap().unwrap();
+    let mut client = response.open(Config::default());
+    client.send("hello").unwrap();
+    let frame = client.pending();
+    assert_eq!((frame.len(), &frame[..2]), (2 + 4 + 5, &b"\x81\x85"[..]), "it is masked");
+    input.extend(b"\x81\x07welcome");
+    let event = client.next_event(&mut input).unwrap();
+    assert!(matches!(event, Some(Event::Message(Message::Text("welcome")))));
 }

@@ -25,6 +25,8 @@ fn a_request_of_the_crate_http_has_the_same_headers() {
 fn secure_requests_are_https() {
     assert_eq!(offer("wss://[::1]").to_http().unwrap().uri(), "https://[::1]/");
     assert!(matches!(offer("ws://a/<>^").to_http(), Err(BuildError::Url)));
+    let endless = offer("ws://a").header(&"x".repeat(70_000), "").unwrap();
+    assert!(matches!(endless.to_http(), Err(BuildError::Header)), "no name is that long there");
 }
 
 #[test]

@@ -78,7 +78,7 @@ async fn accept(host: Host, listener: TcpListener, app: App) {
         stream.set_nodelay(true).unwrap();
         let (app, io) = (app.clone(), TokioIo::new(stream));
         let service = hyper::service::service_fn(move |request: http::Request<_>| {
-            let is_withheld = request.uri().path() == "/withheld";
+            let is_withheld = request.uri().path().starts_with("/withheld");
             let answer = answer::<_, Full<Bytes>>(&app, request);
             async move {
                 if is_withheld {
@@ -127,7 +127,7 @@ fn answer<R, B: From<Vec<u8>>>(
         response = response.subprotocol(first)?;
     }
     match &*path {
-        "/two" => {
+        "/two" | "/withheld/two" => {
             let (response, opening) = upgrade.accept(response)?;
             tokio::spawn(async move {
                 let end = match opening.await {
@@ -146,6 +146,19 @@ fn answer<R, B: From<Vec<u8>>>(
             let refusal = upgrade.request().reject(404)?;
             Ok(upgrade.on_upgrade(refusal, |_, _| async { Ok(()) })?)
         }
+        "/shown" => {
+            let _ = log.send(format!("{upgrade:?}"));
+            let (response, mut opening) = upgrade.accept(response)?;
+            let _ = log.send(format!("{opening:?}"));
+            tokio::spawn(async move {
+                let halves = (&mut opening).await;
+                let shown = halves.map(|(_, receiver)| receiver.with_stream(|s| format!("{s:?}")));
+                let _ = log.send(format!("{shown:?}"));
+                let _ = log.send(format!("{:?}", opening.await.map(|_| ())));
+            });
+            Ok(response)
+        }
+        "/open" => Ok(upgrade.reject(response)?),
         "/alone" => Ok(upgrade.on_upgrade(response, |sender, receiver| async move {
             echo(sender, receiver, &log).await
         })?),

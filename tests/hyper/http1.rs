@@ -105,6 +105,7 @@ fn refusals_are_answered() {
                 (request("/twice", &[]), "500", ""),
                 (request("/gone", &[]), "410", ""),
                 (request("/wrong", &[]), "500", ""),
+                (request("/open", &[]), "500", ""),
             ] {
                 let mut client = Client::connect(server.address).await;
                 let head = client.ask(request.as_bytes()).await;
@@ -155,6 +156,39 @@ fn a_server_without_upgrades_is_an_error_of_the_opening() {
         client.ask(request("/two", &[]).as_bytes()).await;
         let end = server.log.recv().await.unwrap();
         assert!(end.contains("NotUpgradable"), "{end}");
+    });
+}
+
+#[test]
+fn a_client_that_leaves_before_its_answer_is_an_error_of_the_opening() {
+    run(async {
+        for host in [Host::Http1, Host::Auto] {
+            let mut server = start(host).await;
+            let mut client = Client::connect(server.address).await;
+            client.write(request("/withheld/two", &[]).as_bytes()).await;
+            drop(client);
+            let end = server.log.recv().await.unwrap();
+            assert!(end.contains("ConnectionAborted"), "{host:?} {end}");
+        }
+    });
+}
+
+// RE-08: and a connection opens once
+#[test]
+fn an_upgrade_is_shown_without_secrets() {
+    run(async {
+        let mut server = start(Host::Http1).await;
+        let cookie = "Cookie: token=hunter2";
+        let (_client, _) = Client::open(server.address, "/shown", &[cookie]).await;
+        let mut shown = vec![];
+        for _ in 0..4 {
+            shown.push(server.log.recv().await.unwrap());
+        }
+        assert!(shown[0].starts_with("Upgrade { request: Request {"), "{shown:?}");
+        assert!(!shown[0].contains("hunter2") && !shown[0].contains("dGhlIHNhbXBsZSBub25jZQ"));
+        assert_eq!(shown[1], "Opening { .. }");
+        assert!(shown[2].contains("Stream { tcp: Some(") && shown[2].contains("127.0.0.1"));
+        assert!(shown[3].contains("NotUpgradable"), "{shown:?}");
     });
 }
 

@@ -130,6 +130,28 @@ fn a_receiver_that_is_too_slow_is_closed_with_1013() {
     assert_eq!(slow.rest(), b"");
 }
 
+// ML-12: so is one that is too slow for what other threads send to it alone
+#[test]
+fn a_recipient_that_is_too_slow_is_closed_with_1013() {
+    let server = Running::start_with(small_queue(), |server| server);
+    let (mut slow, id) = server.client();
+    let ended = |call| matches!(call, Call::Closed(..)).then_some(call);
+    let end = loop {
+        server.handle.send(id, &[7; 10 * KIB]).unwrap();
+        if let Some(end) = server.calls().into_iter().find_map(ended) {
+            break end;
+        }
+    };
+    assert_eq!(end, Call::Closed(id, String::new(), "the output queue is full".to_owned()));
+    let close = loop {
+        match slow.frame() {
+            (BINARY, payload) => assert_eq!(payload, [7; 10 * KIB]),
+            other => break other,
+        }
+    };
+    assert_eq!(close, (wire::CLOSE, wire::body(1013, "")));
+}
+
 // ML-12: much at once makes nobody slow
 #[test]
 fn a_receiver_that_reads_gets_more_than_its_queue_holds() {

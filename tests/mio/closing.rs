@@ -127,3 +127,21 @@ fn the_end_of_one_may_be_published_to_others() {
     assert_eq!(one.text(), "gone");
     let _: &Client = &one;
 }
+
+// ML-10, ML-11: so does one when it is told that there is room
+#[test]
+fn a_panic_when_it_has_drained_ends_its_own_connection() {
+    let config = sansocket::Config::builder().max_queue(64 * 1024).build().unwrap();
+    let server = Running::start_with(config, |server| server);
+    let (mut client, _) = server.client();
+    client.say("set panic");
+    client.say("fill 100000 1000");
+    let (first, payload) = loop {
+        match client.frame() {
+            (wire::BINARY, _) => {}
+            other => break other,
+        }
+    };
+    assert_eq!((first, &payload[..2]), (CLOSE, &1011_u16.to_be_bytes()[..]));
+    assert_eq!(server.client().0.ask("echo on"), "on");
+}

@@ -12,7 +12,7 @@ use crate::running::{Call, Decision, Mail, Running};
 #[test]
 fn the_application_decides_who_is_accepted() {
     let server = Running::start();
-    for (path, status) in [("/", 101), ("/refuse", 403), ("/wrong", 500)] {
+    for (path, status) in [("/", 101), ("/refuse", 403), ("/wrong", 500), ("/wrong-too", 500)] {
         let (mut client, got) = Client::request(server.address, path);
         assert_eq!(got, status, "{path}");
         if status != 101 {

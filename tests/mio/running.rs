@@ -119,7 +119,7 @@ impl App for Obedient {
             "/panic" => panic!("as told"),
             "/refuse" => Verdict::Refuse(request.reject(403).unwrap()),
             "/wrong" => Verdict::Accept(request.reject(403).unwrap(), String::new()),
-            "/wrong too" => Verdict::Refuse(request.accept()),
+            "/wrong-too" => Verdict::Refuse(request.accept()),
             _ => Verdict::Accept(request.accept(), String::new()),
         }
     }

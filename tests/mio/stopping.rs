@@ -168,3 +168,12 @@ fn a_stop_may_come_early_and_more_than_once() {
     let (one, run) = server.stop(Duration::from_millis(50));
     assert!(one.max(other.join().unwrap()) == 1 && run == 1);
 }
+
+// ML-14: no deadline, and no hurry
+#[test]
+fn a_stop_may_wait_without_a_deadline() {
+    let server = Running::start();
+    let clients: Vec<_> = (0..2).map(|_| answer(server.client().0, 1001)).collect();
+    assert_eq!(server.stop(Duration::MAX), (0, 0));
+    clients.into_iter().for_each(|client| client.join().unwrap());
+}

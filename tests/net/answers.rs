@@ -157,3 +157,29 @@ fn a_refusal_whose_flush_timed_out_is_not_flushed_again() {
     assert!(end.is_err());
     assert_eq!(flushes.load(Ordering::SeqCst), 1);
 }
+
+/// Takes everything, and cannot pass it on.
+struct Broken(Pipe);
+
+over_pipe! {
+    Broken {
+        fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.0.write(slices)
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Err(ErrorKind::BrokenPipe.into())
+        }
+    }
+}
+
+// HS-40: of an acceptance that was not passed on there is no connection
+#[test]
+fn an_acceptance_whose_flush_fails_opens_nothing() {
+    let pipe = Pipe::new(Way::Open);
+    pipe.push(REQUEST.as_bytes());
+    match net::accept(Broken(pipe), Config::default()).map(|_| ()) {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::BrokenPipe),
+        other => panic!("{other:?}"),
+    }
+}

@@ -341,3 +341,18 @@ fn clients_that_are_gone_are_passed_over_at_once() {
     assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
     Running { address, handle, thread }.stop();
 }
+
+// RE-12: some file descriptors will be closed
+#[test]
+fn a_failure_for_want_of_resources_is_waited_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let failures = Mutex::new([ErrorKind::OutOfMemory; 2].into());
+    let server = Server::from_listener(Failing(listener, failures), Config::default()).unwrap();
+    let handle = server.handle();
+    let thread = thread::spawn(move || server.run(echo));
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_echoes(&mut Raw::shake_hands(stream));
+    Running { address, handle, thread }.stop();
+}

@@ -40,6 +40,20 @@ fn a_stop_may_wait_for_ever() {
     running.join().unwrap();
 }
 
+// RE-10: nor one while somebody is there
+#[test]
+fn a_stop_without_a_deadline_waits_for_the_last() {
+    let (address, handle, running) = serve(Config::default(), receive);
+    let mut client = connect(address);
+    let stopping = thread::spawn(move || handle.stop(Duration::ZERO, Duration::MAX));
+    client.expect_close(1001);
+    assert!(!stopping.is_finished());
+    client.send_close(1001, "");
+    drop(client);
+    assert_eq!(stopping.join().unwrap(), 0);
+    running.join().unwrap();
+}
+
 // RE-10
 #[test]
 fn a_stop_may_be_spread_over_all_time() {

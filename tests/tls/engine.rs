@@ -3,33 +3,40 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-use rustls::{ClientConnection, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, ServerConfig, SupportedProtocolVersion};
 use sansocket::tls::{Engine, Rustls};
 
 use crate::authority::{VERSIONS, client_with, server_with};
 
-struct Pair {
-    client: ClientConnection,
-    server: Rustls,
-    opened: Vec<u8>,
+pub(crate) struct Pair {
+    pub(crate) client: ClientConnection,
+    pub(crate) server: Rustls,
+    pub(crate) opened: Vec<u8>,
 }
 
 impl Pair {
-    fn new(versions: &[&'static SupportedProtocolVersion]) -> Self {
-        let client = Arc::new(client_with(versions));
+    pub(crate) fn new(versions: &[&'static SupportedProtocolVersion]) -> Self {
+        Self::of(client_with(versions).into(), server_with(versions).into())
+    }
+
+    pub(crate) fn of(client: Arc<ClientConfig>, server: Arc<ServerConfig>) -> Self {
         Self {
             client: ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap(),
-            server: Rustls::server(server_with(versions).into()).unwrap(),
+            server: Rustls::server(server).unwrap(),
             opened: vec![],
         }
     }
 
+    /// After the handshake.
+    pub(crate) fn open(versions: &[&'static SupportedProtocolVersion]) -> Self {
+        let mut pair = Self::new(versions);
+        while pair.pass(<[u8]>::len) | pair.answer() {}
+        pair
+    }
+
     /// Passes on what the client has to send, in two pieces or in many.
-    fn pass(&mut self, cut: impl Fn(&[u8]) -> usize) -> bool {
-        let mut records = vec![];
-        while self.client.wants_write() {
-            self.client.write_tls(&mut records).unwrap();
-        }
+    pub(crate) fn pass(&mut self, cut: impl Fn(&[u8]) -> usize) -> bool {
+        let mut records = self.records();
         let mut rest = records.as_mut_slice();
         while !rest.is_empty() {
             let (piece, others) = rest.split_at_mut(cut(rest).clamp(1, rest.len()));
@@ -39,8 +46,16 @@ impl Pair {
         !records.is_empty()
     }
 
+    pub(crate) fn records(&mut self) -> Vec<u8> {
+        let mut records = vec![];
+        while self.client.wants_write() {
+            self.client.write_tls(&mut records).unwrap();
+        }
+        records
+    }
+
     /// Passes on what the server has to send.
-    fn answer(&mut self) -> bool {
+    pub(crate) fn answer(&mut self) -> bool {
         let mut records = vec![];
         if self.server.wants_write() {
             self.server.seal(&[], &mut records).unwrap();
@@ -49,7 +64,7 @@ impl Pair {
         !records.is_empty()
     }
 
-    fn read(&mut self, mut records: &[u8]) -> Vec<u8> {
+    pub(crate) fn read(&mut self, mut records: &[u8]) -> Vec<u8> {
         let mut plain = vec![];
         while !records.is_empty() {
             self.client.read_tls(&mut records).unwrap();
@@ -82,8 +97,7 @@ fn records_can_be_cut_at_every_byte() {
 #[test]
 fn two_records_can_be_cut_anywhere() {
     for cut in 0..80 {
-        let mut pair = Pair::new(VERSIONS[0]);
-        while pair.pass(<[u8]>::len) | pair.answer() {}
+        let mut pair = Pair::open(VERSIONS[0]);
         pair.client.writer().write_all(b"first").unwrap();
         pair.client.writer().write_all(&[7; 20]).unwrap();
         let all = (5 + 5 + 17) + (5 + 20 + 17);
@@ -95,14 +109,10 @@ fn two_records_can_be_cut_anywhere() {
 // TL-05: a record that is sealed while a message of the handshake is unfinished needs that message
 #[test]
 fn sealing_goes_on_while_a_record_is_unfinished() {
-    let mut pair = Pair::new(VERSIONS[0]);
-    while pair.pass(<[u8]>::len) | pair.answer() {}
+    let mut pair = Pair::open(VERSIONS[0]);
     pair.client.refresh_traffic_keys().unwrap();
     pair.client.writer().write_all(b"up").unwrap();
-    let mut records = vec![];
-    while pair.client.wants_write() {
-        pair.client.write_tls(&mut records).unwrap();
-    }
+    let mut records = pair.records();
     for byte in &mut records {
         let mut sealed = vec![];
         let opened = &mut pair.opened;
@@ -118,8 +128,7 @@ fn sealing_goes_on_while_a_record_is_unfinished() {
 // TL-06: nothing is sealed behind an alert or a close_notify
 #[test]
 fn nothing_is_sealed_after_the_end() {
-    let mut pair = Pair::new(VERSIONS[0]);
-    while pair.pass(<[u8]>::len) | pair.answer() {}
+    let mut pair = Pair::open(VERSIONS[0]);
     let mut records = vec![];
     pair.server.close(&mut records).unwrap();
     pair.read(&records);

@@ -1,10 +1,13 @@
 //! The peer's key updates (RFC 8446 §4.6.3), whatever we do meanwhile.
 
+use std::io::Write;
 use std::thread;
 
+use sansocket::tls::Engine;
 use sansocket::{Config, Message};
 
-use crate::authority::{client, server};
+use crate::authority::{VERSIONS, client, server};
+use crate::engine::Pair;
 use crate::peer::{Peer, frame};
 
 const UPDATES: usize = 50;
@@ -63,5 +66,20 @@ fn our_own_updates_are_sent() {
         assert_eq!(peer.read(2 + wanted.len())[2..], *wanted.as_bytes());
         peer.send(&frame(0x81, b"answer"));
         assert_eq!(receiver.recv().unwrap(), Some(Message::Text("answer")));
+    }
+}
+
+// TL-05: TLS 1.2 has no key updates, and goes on without
+#[test]
+fn only_tls_1_3_updates_keys() {
+    for (versions, can) in [(VERSIONS[0], true), (VERSIONS[1], false)] {
+        let mut pair = Pair::open(versions);
+        assert_eq!(pair.server.refresh_traffic_keys().is_ok(), can);
+        let mut sealed = vec![];
+        pair.server.seal(b"down", &mut sealed).unwrap();
+        assert_eq!(pair.read(&sealed), b"down");
+        pair.client.writer().write_all(b"up").unwrap();
+        pair.pass(<[u8]>::len);
+        assert_eq!(pair.opened, b"up");
     }
 }

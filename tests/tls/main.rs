@@ -20,7 +20,9 @@ mod peer;
 #[allow(dead_code, reason = "not all of it is used here")]
 #[path = "../net/pipe.rs"]
 mod pipe;
+mod secure;
 mod server;
+mod states;
 #[cfg(feature = "tokio")]
 mod tokio;
 #[allow(dead_code, reason = "not all of it is used here")]

@@ -159,18 +159,22 @@ fn only_http_1_1_is_agreed_to() {
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         config
     };
-    let server = start(server(), 10);
-    let client = server.open(offer(&["h2", "http/1.1"]));
-    assert_eq!(client.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
-    drop(client);
-    let client = server.open(offer(&[]));
-    assert_eq!(client.conn.alpn_protocol(), None);
-    drop(client);
-    let mut client = server.connect(offer(&["h2"]));
-    let error = client.write_all(REQUEST).and_then(|()| client.read(&mut [0])).unwrap_err();
-    assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
-    drop(client);
-    server.stop();
+    for ours in [vec![], vec![b"http/1.1".to_vec()]] {
+        let mut config = server_with(rustls::ALL_VERSIONS);
+        config.alpn_protocols = ours;
+        let server = start(config, 10);
+        let client = server.open(offer(&["h2", "http/1.1"]));
+        assert_eq!(client.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+        drop(client);
+        let client = server.open(offer(&[]));
+        assert_eq!(client.conn.alpn_protocol(), None);
+        drop(client);
+        let mut client = server.connect(offer(&["h2"]));
+        let error = client.write_all(REQUEST).and_then(|()| client.read(&mut [0])).unwrap_err();
+        assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
+        drop(client);
+        server.stop();
+    }
 }
 
 // TL-11

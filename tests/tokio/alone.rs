@@ -1,6 +1,10 @@
 //! What is fed, closed and left unwritten goes out, whoever does nothing more.
 
+use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use sansocket::{CloseCode, Prepared, SendError};
@@ -258,4 +262,35 @@ async fn a_send_goes_on_when_the_receiver_has_written_a_part() {
     peer.send(&wire::client(wire::PONG, b"")); // wakes the receiver alone
     waiting.await.unwrap().unwrap();
     assert_eq!(start.elapsed().as_secs(), 0);
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+// TA-05: the task that has polled last is woken, and no other
+#[tokio::test]
+async fn a_future_may_go_to_another_task_while_it_waits() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, _receiver) = peer.open(config(|config| config.max_queue(400)));
+    while poll_once(pin!(sender.send(&[7; 60]))).await.is_some() {}
+    let counts = [(); 3].map(|()| Arc::new(Count::default()));
+    let mut waiting = pin!(sender.ready());
+    for count in &counts {
+        let waker = Waker::from(Arc::clone(count));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    peer.take_more(usize::MAX);
+    sender.flush().await.unwrap();
+    let woken = counts.map(|count| count.0.load(Ordering::SeqCst) > 0);
+    assert_eq!(woken, [false, false, true]);
+    waiting.await.unwrap();
 }

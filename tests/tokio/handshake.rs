@@ -1,5 +1,7 @@
 //! The opening handshake, from both sides.
 
+use std::io::ErrorKind;
+
 use sansocket::handshake::client::{self, Request};
 use sansocket::handshake::{HandshakeError, Response, ResponseError};
 use sansocket::tokio::{Incoming, Upgrade, accept, connect};
@@ -159,10 +161,43 @@ async fn a_secure_request_does_not_go_out_over_a_plain_socket() {
     let mut heard = vec![];
     listener.accept().await.unwrap().0.read_to_end(&mut heard).await.unwrap();
     assert_eq!(heard, b"");
+    #[cfg(unix)]
+    {
+        let (ours, mut theirs) = tokio::net::UnixStream::pair().unwrap();
+        let refused = connect(ours, &request, Config::default()).await.map(|_| ());
+        assert!(matches!(refused, Err(Error::Connect(client::Error::Insecure))), "{refused:?}");
+        theirs.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, b"");
+    }
     // A stream of some other kind is TLS, for all we know.
     let peer = Peer::new();
     peer.end();
     let end = connect(peer.stream(), &request, config(|config| config)).await.map(|_| ());
     assert!(matches!(end, Err(Error::Disconnected(_))), "{end:?}");
     assert!(peer.output().starts_with(b"GET / HTTP/1.1\r\n"));
+}
+
+// CL-21, IO-15: within the head there is nothing to be answered, behind a refusal there is
+#[tokio::test(start_paused = true)]
+async fn a_read_that_fails_ends_the_handshake() {
+    let peer = Peer::new();
+    peer.send(&REQUEST[..30]);
+    peer.fail_reads(ErrorKind::ConnectionReset);
+    match accept(peer.stream(), Config::default()).await.map(|_| ()) {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+        other => panic!("{other:?}"),
+    }
+    assert!(peer.is_closed() && peer.output().is_empty());
+
+    // A refusal has arrived, if not all of its body.
+    let peer = Peer::new();
+    peer.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\nwro");
+    peer.fail_reads(ErrorKind::ConnectionReset);
+    let request = Request::new("ws://example.com/").unwrap();
+    match connect(peer.stream(), &request, Config::default()).await.map(|_| ()) {
+        Err(Error::Connect(client::Error::Refused { status: 403, body, .. })) => {
+            assert_eq!(*body, *b"wro");
+        }
+        other => panic!("{other:?}"),
+    }
 }

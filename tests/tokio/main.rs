@@ -24,4 +24,5 @@ mod runtimes;
 mod server;
 mod shown;
 mod slow;
+mod stopping;
 mod streams;

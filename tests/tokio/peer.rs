@@ -39,6 +39,8 @@ struct State {
     /// The next write does.
     panics: bool,
     failure: Option<io::ErrorKind>,
+    /// Reads do, once the input is read.
+    read_failure: Option<io::ErrorKind>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -59,6 +61,7 @@ impl Default for State {
             closed: false,
             panics: false,
             failure: None,
+            read_failure: None,
             reader: None,
             writer: None,
         }
@@ -128,6 +131,13 @@ impl Peer {
         wake(&mut state.writer);
     }
 
+    /// The same for reads, when all that was sent is read.
+    pub(crate) fn fail_reads(&self, kind: io::ErrorKind) {
+        let mut state = self.state();
+        state.read_failure = Some(kind);
+        wake(&mut state.reader);
+    }
+
     /// The next write panics.
     pub(crate) fn panics(&self) {
         let mut state = self.state();
@@ -194,6 +204,9 @@ impl AsyncRead for Stream {
         if state.input.is_empty() {
             let State { input, flood, .. } = &mut *state;
             input.extend(flood.iter());
+        }
+        if let (true, Some(kind)) = (state.input.is_empty(), state.read_failure) {
+            return Poll::Ready(Err(kind.into()));
         }
         if state.input.is_empty() && !state.ended {
             state.reader = Some(cx.waker().clone());

@@ -32,7 +32,7 @@ async fn debug_output_tells_no_secrets() {
     peer.send(&wire::client(TEXT, b"hunter2"));
     assert!(receiver.recv().await.unwrap().is_some());
     shown += &format!("{sender:?} {receiver:?} {:?}", sender.send("hunter2"));
-    shown += &format!("{:?} {:?}", sender.flush(), sender.ready());
+    shown += &format!("{:?} {:?} {:?}", sender.flush(), sender.ready(), receiver.recv());
     let connections = Connections::<Stream>::default();
     shown += &format!("{connections:?} {:?}", connections.permit());
     let (messages, sink) = (receiver.into_stream(), sender.into_sink());
@@ -40,7 +40,8 @@ async fn debug_output_tells_no_secrets() {
     shown += &format!("{messages:?} {sink:?}");
     let server = Server::bind("127.0.0.1:0", Config::default()).await.unwrap();
     shown += &format!("{server:?}");
-    for word in ["Upgrade", "Sender", "Receiver", "Sending", "Messages", "Outgoing", "Server"] {
+    assert!(shown.contains("Outgoing"));
+    for word in ["Upgrade", "Sender", "Receiver", "Receiving", "Sending", "Messages", "Server"] {
         assert!(shown.contains(word), "{word}: {shown}");
     }
     assert!(!shown.contains("hunter2") && !shown.contains("dGhlIHNhbXBsZSBub25jZQ"), "{shown}");

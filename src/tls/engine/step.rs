@@ -63,6 +63,8 @@ pub(super) enum Step {
     Done,
     /// Nothing can be sent, now or ever.
     Blocked,
+    /// The purpose cannot be served, and all else goes on.
+    Refused(io::Error),
     Failed(io::Error),
 }
 
@@ -118,7 +120,7 @@ fn step<D>(
             // Once.
             Then::Refresh => match traffic.refresh_traffic_keys() {
                 Ok(()) => Step::Done,
-                Err(error) => Step::Failed(invalid(error)),
+                Err(error) => Step::Refused(invalid(error)),
             },
         },
         Ok(ConnectionState::Closed) => {
