@@ -32,4 +32,5 @@ for file in "$source"/uSockets/src/*.c "$source"/uSockets/src/eventing/*.c "$sou
     gcc -std=c11 $flags -c "$file"
 done
 g++ -std=c++20 $flags -c "$here/echo.cpp"
-g++ -O3 -flto ./*.o -o "$output" -lpthread $libraries
+g++ -O3 -flto ./*.o -o echo -lpthread $libraries
+mv echo "$output"

@@ -28,10 +28,14 @@ fn settings() -> ConfigBuilder {
     Config::builder().max_message(MAX_MESSAGE).max_queue(2 * MAX_MESSAGE)
 }
 
-/// Memory is given back with the first ping, which comes soon, as nobody waits half a minute here.
+/// Seconds of silence before a ping, instead of the usual, for a server that is asked to give memory back soon.
+pub const PING_AFTER: &str = "PEERS_PING_AFTER";
+
 fn compressing(compression: Compression) -> Config {
-    let config = settings().compression(compression);
-    let config = config.keepalive(Duration::from_secs(2), Duration::from_secs(60));
+    let mut config = settings().compression(compression);
+    if let Some(seconds) = std::env::var(PING_AFTER).ok().and_then(|text| text.parse().ok()) {
+        config = config.keepalive(Duration::from_secs(seconds), Duration::from_secs(60));
+    }
     config.build().expect("it makes sense")
 }
 

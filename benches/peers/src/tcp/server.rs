@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::system;
+use crate::adapters::sansocket::PING_AFTER;
 use crate::adapters::{self, BROADCASTERS, MAX_MESSAGE, SERVERS};
 use crate::tls;
 
@@ -112,9 +113,7 @@ pub fn all(roles: &[Role]) -> Result<Vec<Server>, String> {
             let variants: &[(&str, &[&str])] = match role {
                 Role::Deflate => &[
                     ("uWebSockets (C++), shared", &["--deflate", "shared"]),
-                    ("uWebSockets (C++), 3 KB", &["--deflate", "3"]),
-                    ("uWebSockets (C++), 32 KB", &["--deflate", "32"]),
-                    ("uWebSockets (C++), 256 KB", &["--deflate", "256"]),
+                    ("uWebSockets (C++), dedicated", &["--deflate", "dedicated"]),
                 ],
                 _ => &[
                     ("uWebSockets (C++)", &["--tls", &cert, &key]),
@@ -143,11 +142,11 @@ fn interpreted() -> Vec<(&'static str, PathBuf, PathBuf)> {
     let python = home.join("venv/bin/python3");
     let mut found = vec![];
     match home.join("node_modules/ws").exists() {
-        true => found.push(("ws (Node)", "node".into(), package.join("scripts/ws.cjs"))),
+        true => found.push(("ws (Node)", "node".into(), package.join("scripts/echo.cjs"))),
         false => eprintln!("without ws (Node): run .ci/interop/install, or set INTEROP_HOME"),
     }
     match python.exists() {
-        true => found.push(("websockets (Python)", python, package.join("scripts/websockets_.py"))),
+        true => found.push(("websockets (Python)", python, package.join("scripts/echo.py"))),
         false => eprintln!("without websockets (Python): the same"),
     }
     found
@@ -209,10 +208,16 @@ impl Server {
     }
 
     pub fn start(&self) -> Result<Running, String> {
-        self.launch().map_err(|error| format!("cannot start {}: {error}", self.name))
+        self.launch(&[]).map_err(|error| format!("cannot start {}: {error}", self.name))
     }
 
-    fn launch(&self) -> io::Result<Running> {
+    /// The same for a server that is to give memory back after two seconds of silence, if it is ours.
+    pub fn start_impatient(&self) -> Result<Running, String> {
+        let environment = [(PING_AFTER, "2")];
+        self.launch(&environment).map_err(|error| format!("cannot start {}: {error}", self.name))
+    }
+
+    fn launch(&self, environment: &[(&str, &str)]) -> io::Result<Running> {
         // Whoever gets a free port can be quick enough to use it.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let port = address.port().to_string();
@@ -238,6 +243,7 @@ impl Server {
                 command
             }
         };
+        command.envs(environment.iter().copied());
         let has_two = self.role == Role::Two;
         let pin = move || if has_two { system::unpin() } else { system::pin(0) };
         // SAFETY: a system call, no memory.

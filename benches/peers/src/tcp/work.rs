@@ -114,8 +114,11 @@ impl Work {
             Self::Broadcast => format!("broadcast 1 KiB to {CROWD}"),
             Self::Idle => format!("memory of each of {CROWD} connections"),
             Self::Deflate { sample, in_flight, connections } => {
+                let plural = if connections == 1 { "" } else { "s" };
                 let name = sample.name();
-                format!("echo {name} compressed, {in_flight} in flight, connections: {connections}")
+                format!(
+                    "echo {name} compressed, {in_flight} in flight, {connections} connection{plural}"
+                )
             }
             Self::DeflateIdle => format!("memory of each of {MANY} compressing connections"),
             Self::Tls { len, in_flight } => {

@@ -1,4 +1,4 @@
-// An echo server on ws (Node) that compresses, with its defaults. usage: node ws.cjs PORT MAX_MESSAGE
+// An echo server on ws (Node) that compresses, with its defaults. usage: node echo.cjs PORT MAX_MESSAGE
 
 const path = require('node:path');
 const home = process.env.INTEROP_HOME || path.join(__dirname, '../../../target/interop-home');

@@ -1,4 +1,5 @@
-"""An echo server on websockets (Python) that compresses, with its defaults. usage: websockets_.py PORT MAX_MESSAGE"""
+"""An echo server on websockets (Python) that compresses, with its defaults but for its heartbeat, as clients have nothing
+to say to that while others have their turns. usage: echo.py PORT MAX_MESSAGE"""
 
 import asyncio
 import logging
@@ -18,7 +19,8 @@ async def echo(socket):
 
 async def main():
     logging.disable()
-    async with serve(echo, "127.0.0.1", int(sys.argv[1]), max_size=int(sys.argv[2])) as server:
+    port, max_size = map(int, sys.argv[1:])
+    async with serve(echo, "127.0.0.1", port, max_size=max_size, ping_interval=None) as server:
         await server.serve_forever()
 
 
