@@ -150,8 +150,11 @@ fn turn_of<'a>(
     }
     let warm_up = if is_new { 300 } else { 50 };
     let traffic = traffic.as_mut();
-    clients.run(traffic, Duration::from_millis(warm_up)).map_err(|error| error.to_string())?;
-    traffic.percent();
+    if !work.is_long() {
+        let warmed = clients.run(traffic, Duration::from_millis(warm_up));
+        warmed.map_err(|error| error.to_string())?;
+        traffic.percent();
+    }
     let before = server.cpu_time();
     let outcome = clients.run(traffic, Duration::from_millis(500));
     let mut sample = sample(outcome, server.cpu_time() - before)?;

@@ -136,7 +136,7 @@ impl Clients {
         let mut events = Events::with_capacity(1024);
         let mut busy = self.connections.len();
         while busy > 0 {
-            if start.elapsed() > time + Duration::from_secs(20) {
+            if start.elapsed() > time + Duration::from_secs(60) {
                 return Err(io::Error::new(ErrorKind::TimedOut, format!("{busy} answers missing")));
             }
             poll(&mut self.poll, &mut events)?;

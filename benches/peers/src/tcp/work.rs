@@ -211,6 +211,11 @@ impl Work {
         }
     }
 
+    /// Whether one turn on all connections takes seconds, so that none goes before.
+    pub fn is_long(self) -> bool {
+        matches!(self, Self::Deflate { sample: Sample::Prose, connections: MANY, .. })
+    }
+
     /// Handshakes at once, where nothing else is measured.
     pub fn handshakes(self) -> Option<usize> {
         match self {
