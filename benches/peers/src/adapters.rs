@@ -6,7 +6,7 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use futures::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -15,8 +15,10 @@ use crate::memory::broadcast::Audience;
 use crate::memory::subject::Subject;
 use crate::memory::tape::Tape;
 
+pub mod compressed;
 pub mod fastwebsockets;
 pub mod sansocket;
+pub mod secure;
 pub mod sockudo;
 pub mod soketto;
 pub mod tokio_tungstenite;
@@ -76,6 +78,12 @@ pub const BROADCASTERS: &[(&str, Serve)] = &[
     ("tokio-websockets", tokio_websockets::serve_everybody),
     ("sockudo-ws", sockudo::serve_everybody),
 ];
+
+/// Servers that publish each message to the topic of its connection.
+pub const TOPICS: &[(&str, Serve)] = &[("sansocket event loop", sansocket::serve_topics)];
+
+/// Servers that echo by way of another thread.
+pub const THREADS: &[(&str, Serve)] = &[("sansocket event loop", sansocket::serve_threads)];
 
 /// Largest message that is sent to anybody, with some to spare.
 pub const MAX_MESSAGE: usize = 2 * 1024 * 1024;
@@ -189,24 +197,31 @@ where
     }
 }
 
-/// The opening handshake for libraries that have none. Clients here send nothing until it is done.
-pub async fn handshake(stream: &mut TcpStream) -> io::Result<()> {
+/// The opening handshake for libraries that have none, or none that knows of extensions; those that are offered are
+/// answered by `agree`. Clients here send nothing until it is done.
+pub async fn handshake(
+    stream: &mut TcpStream,
+    agree: impl FnOnce(&str) -> Option<String>,
+) -> io::Result<()> {
     let mut head = BytesMut::with_capacity(1024);
     while !head.ends_with(b"\r\n\r\n") {
         if stream.read_buf(&mut head).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    let name = b"sec-websocket-key: ";
-    let is_key =
-        |line: &&[u8]| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    let key = head[..].split(|byte| *byte == b'\n').find(is_key);
-    let mut key = key.ok_or(io::ErrorKind::InvalidData)?;
-    key.advance(name.len());
-    let accept = ::tungstenite::handshake::derive_accept_key(key.trim_ascii());
+    let head = String::from_utf8_lossy(&head);
+    let field = |name: &str| {
+        let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+        fields.find(|field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1.trim())
+    };
+    let key = field("Sec-WebSocket-Key").ok_or(io::ErrorKind::InvalidData)?;
+    let accept = ::tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let extensions = field("Sec-WebSocket-Extensions").and_then(agree);
+    let extensions = extensions.map(|agreed| format!("Sec-WebSocket-Extensions: {agreed}\r\n"));
     let response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+         Sec-WebSocket-Accept: {accept}\r\n{}\r\n",
+        extensions.unwrap_or_default()
     );
     stream.write_all(response.as_bytes()).await
 }

@@ -16,7 +16,7 @@ use sansocket::handshake::Request;
 use sansocket::mio::{App, Id, Peer, Server, Verdict};
 use sansocket::{Config, Message};
 
-use crate::tcp::client::{handshake_request, is_accepted};
+use crate::tcp::stream::PLAIN;
 use crate::tcp::system;
 
 /// Connections of a process at most, below the limit on its open files.
@@ -291,9 +291,9 @@ struct Clients {
 impl Clients {
     fn open(&mut self, address: SocketAddrV4, source: Ipv4Addr) -> io::Result<()> {
         let mut stream = connect(source, address)?;
-        stream.write_all(handshake_request().as_bytes())?;
+        stream.write_all(PLAIN.request().as_bytes())?;
         let (mut response, mut space) = (Vec::new(), [0; 512]);
-        while !is_accepted(&response)? {
+        while PLAIN.check(&response)?.is_none() {
             match stream.read(&mut space)? {
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
                 n => response.extend_from_slice(&space[..n]),

@@ -43,30 +43,56 @@ pub fn draw() -> Result<(), String> {
         "broadcast 1 KiB to 5000",
     ];
     let idle = ["memory of each of 5000 connections"];
-    chart("memory", "memory", "In memory: nanoseconds per message", &memory, 0, true)?;
-    chart("tcp", "tcp", "Over loopback: server CPU per message, microseconds", &tcp, 0, true)?;
-    chart("idle", "idle", "Resident bytes per idle connection", &idle, 1, false)
+    let compressed = [
+        "echo 180 B JSON compressed, 1 in flight, 1 connection",
+        "echo 180 B JSON compressed, 1 in flight, 1000 connections",
+        "echo 1.9 KB JSON compressed, 1 in flight, 1 connection",
+        "echo 1.9 KB JSON compressed, 1 in flight, 1000 connections",
+        "echo 64 KiB text compressed, 1 in flight, 1 connection",
+        "echo 180 B JSON compressed, 16 in flight, 1 connection",
+    ];
+    let compressed_idle = ["memory of each of 1000 compressing connections"];
+    let secure = [
+        "echo 64 B over TLS, 1 in flight, 20 connections",
+        "echo 64 B over TLS, 16 in flight, 20 connections",
+        "echo 16 KiB over TLS, 1 in flight, 20 connections",
+        "handshakes over TLS, full",
+        "handshakes over TLS, resumed",
+    ];
+    let secure_idle = ["memory of each of 1000 connections with TLS"];
+    let cpu = "Over loopback: server CPU per message, microseconds";
+    let resident = "Resident bytes per idle connection";
+    chart("memory", "In memory: nanoseconds per message", &memory, 0, true)?;
+    chart("tcp", cpu, &tcp, 0, true)?;
+    chart("idle", resident, &idle, 1, false)?;
+    chart("deflate", cpu, &compressed, 0, true)?;
+    chart(
+        "deflate-idle",
+        "Resident bytes per connection after 32 messages",
+        &compressed_idle,
+        2,
+        false,
+    )?;
+    chart("tls", cpu, &secure, 0, true)?;
+    chart("tls-idle", resident, &secure_idle, 1, false)
 }
 
+/// Draws what was saved in a file, if anything was, into one of the same name.
 fn chart(
-    results: &'static str,
-    file: &str,
+    name: &'static str,
     title: &str,
     cases: &[&str],
     column: usize,
     clip: bool,
 ) -> Result<(), String> {
-    let missing = || {
-        format!(
-            "no results: run `peers {}` first",
-            if results == "memory" { "memory" } else { "tcp" }
-        )
+    let Some(Results { rows, .. }) = Results::load(name) else {
+        eprintln!("no {name}.csv yet");
+        return Ok(());
     };
-    let rows = Results::load(results).ok_or_else(missing)?.rows;
     let panel = |&case: &&str| panel(&rows, case, column, clip);
     let panels: Vec<Panel> =
         cases.iter().map(panel).filter(|panel| !panel.bars.is_empty()).collect();
-    let path = folder().join(file).with_extension("svg");
+    let path = folder().join(name).with_extension("svg");
     fs::write(&path, svg(title, &panels)).map_err(|error| format!("{}: {error}", path.display()))
 }
 

@@ -9,15 +9,21 @@ mod adapters;
 mod alloc;
 mod big;
 mod chart;
+mod deflate;
 mod memory;
 mod report;
 mod results;
+mod samples;
 mod tcp;
+mod tls;
 mod wire;
 
 const USAGE: &str = "\
 usage: peers memory [FILTER...] [--rounds N] [--peers NAME,NAME...]
+       peers memory-deflate [FILTER...] [--rounds N] [--peers NAME,NAME...]
        peers tcp [FILTER...] [--rounds N] [--peers NAME,NAME...]
+       peers deflate [FILTER...] [--rounds N] [--peers NAME,NAME...]
+       peers tls [FILTER...] [--rounds N] [--peers NAME,NAME...]
        peers fairness [FILTER...] [--rounds SECONDS] [--peers NAME,NAME...]
        peers big CONNECTIONS [SECONDS]
        peers chart
@@ -25,6 +31,8 @@ usage: peers memory [FILTER...] [--rounds N] [--peers NAME,NAME...]
        peers broadcast NAME ADDRESS
        peers topics NAME ADDRESS
        peers threads NAME ADDRESS
+       peers serve-deflate NAME ADDRESS
+       peers serve-tls NAME ADDRESS
 
 A case is measured if its name contains every FILTER. With --peers nothing is saved, since only numbers of
 one run can be compared.";
@@ -83,7 +91,10 @@ fn run() -> Result<(), String> {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some("memory") => memory::run(&Options::parse(words)?),
+        Some("memory-deflate") => memory::run_compressed(&Options::parse(words)?),
         Some("tcp") => tcp::run(&Options::parse(words)?),
+        Some("deflate") => tcp::run_compressed(&Options::parse(words)?),
+        Some("tls") => tcp::run_secure(&Options::parse(words)?),
         Some("fairness") => tcp::fairness::run(&Options::parse(words)?),
         Some("big") => {
             let numbers: Vec<u64> = words.map_while(|word| word.parse().ok()).collect();
@@ -102,12 +113,10 @@ fn run() -> Result<(), String> {
         Some("chart") => chart::draw(),
         Some("serve") => serve(adapters::SERVERS, words),
         Some("broadcast") => serve(adapters::BROADCASTERS, words),
-        Some("topics") => {
-            serve(&[("sansocket event loop", adapters::sansocket::serve_topics)], words)
-        }
-        Some("threads") => {
-            serve(&[("sansocket event loop", adapters::sansocket::serve_threads)], words)
-        }
+        Some("topics") => serve(adapters::TOPICS, words),
+        Some("threads") => serve(adapters::THREADS, words),
+        Some("serve-deflate") => serve(adapters::compressed::SERVERS, words),
+        Some("serve-tls") => serve(adapters::secure::SERVERS, words),
         _ => Err(USAGE.to_owned()),
     }
 }

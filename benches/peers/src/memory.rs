@@ -7,32 +7,97 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::rc::Rc;
 
-use case::{Case, Work};
-use subject::{Count, Outgoing, Subject};
-use tape::{Log, Tape};
+use subject::Count;
+use tape::Log;
 
-use crate::adapters::{IN_MEMORY, InMemory};
 use crate::report::{Table, median};
 use crate::results::{Results, Row};
-use crate::wire::{Recording, check_frames};
+use crate::wire::Recording;
 use crate::{Options, alloc};
 
 pub mod broadcast;
-pub mod case;
+mod case;
+mod compressed;
 pub mod subject;
 pub mod tape;
 
-/// How many are told by a broadcast.
-const AUDIENCE: usize = 200;
+/// What is measured, and for whom.
+trait Measured {
+    fn name(&self) -> String;
+
+    /// Who takes part, ours first.
+    fn libraries(&self) -> Vec<&'static str>;
+
+    /// Messages per measurement.
+    fn batch(&self) -> usize;
+
+    /// Recipients of each message.
+    fn recipients(&self) -> usize {
+        1
+    }
+
+    /// How often everybody starts anew, with its memory elsewhere: two addresses that differ by nearly a multiple of
+    /// 4 KiB make a copy a tenth slower, and it is luck who gets them.
+    fn placements(&self) -> usize {
+        9
+    }
+
+    /// Rounds, unless told otherwise.
+    fn rounds(&self) -> usize {
+        45
+    }
+
+    /// Batches before the first that counts.
+    fn warm_up(&self) -> usize {
+        8
+    }
+
+    /// Checks that the library does all that is measured, and does it right. What was learnt by that is saved with
+    /// the rest.
+    fn prove(&self, library: usize) -> Result<Vec<f64>, String>;
+
+    /// Sets a library up.
+    fn prepare(&self, library: usize) -> Run;
+
+    /// The time we may take, as a part of what the best peer takes.
+    fn target(&self) -> f64 {
+        1.0
+    }
+
+    /// Whether we are to do without allocations.
+    fn is_free_of_allocations(&self) -> bool {
+        true
+    }
+}
+
+/// One library, set up for one case.
+struct Run {
+    work: Box<dyn FnMut(usize)>,
+    log: Rc<Log>,
+}
 
 pub fn run(options: &Options) -> Result<(), String> {
+    run_cases(options, "memory", &["ns", "allocations", "writes"], case::all())
+}
+
+pub fn run_compressed(options: &Options) -> Result<(), String> {
+    let columns = ["ns", "allocations", "writes", "% of raw"];
+    run_cases(options, "memory-deflate", &columns, compressed::all())
+}
+
+fn run_cases(
+    options: &Options,
+    file: &'static str,
+    columns: &[&str],
+    cases: Vec<impl Measured>,
+) -> Result<(), String> {
     if std::env::var_os(TUNABLES).is_none() {
         return again();
     }
-    let mut results = Results::new("memory", &["ns", "allocations", "writes"]);
-    for case in case::all().into_iter().filter(|case| options.wants(&case.name())) {
+    let mut results = Results::new(file, columns);
+    for case in cases.into_iter().filter(|case| options.wants(&case.name())) {
         let rows = measure(&case, options)?;
-        print(&case, &rows);
+        print(&case, columns, &rows);
         rows.into_iter().for_each(|row| results.add(row));
     }
     if options.is_complete() { results.save() } else { Ok(()) }
@@ -52,41 +117,36 @@ fn again() -> Result<(), String> {
     Err(error.to_string())
 }
 
-/// One library, set up for one case.
-struct Run {
-    name: &'static str,
-    work: Box<dyn FnMut(usize)>,
-    log: Rc<Log>,
-}
-
-fn measure(case: &Case, options: &Options) -> Result<Vec<Row>, String> {
-    let libraries: Vec<&InMemory> =
-        IN_MEMORY.iter().filter(|library| options.wants_peer(library.name)).collect();
+fn measure(case: &impl Measured, options: &Options) -> Result<Vec<Row>, String> {
+    let libraries: Vec<(usize, &str)> =
+        case.libraries().into_iter().enumerate().filter(|l| options.wants_peer(l.1)).collect();
     let messages = case.batch();
-    let rounds = options.rounds.unwrap_or(45);
+    let rounds = options.rounds.unwrap_or(case.rounds());
     let mut rows = vec![];
     let mut times = vec![vec![]; libraries.len()];
-    for placement in 0..PLACEMENTS {
+    for placement in 0..case.placements() {
         displace(placement);
-        let recording = Rc::new(Recording::new(case.kind, case.len, case.frames()));
         let mut runs: Vec<Run> = vec![];
         // Whoever is first gets the memory that was freed last.
         let order = (0..libraries.len()).map(|turn| (placement + turn) % libraries.len());
         for index in order {
-            let library = libraries[index];
-            let context = |error| format!("{}, {}: {error}", library.name, case.name());
+            let (library, name) = libraries[index];
+            let mut learnt = vec![];
             if placement == 0 {
-                prove(case, library, &recording).map_err(context)?;
+                let context = |error| format!("{name}, {}: {error}", case.name());
+                learnt = case.prove(library).map_err(context)?;
             }
-            let mut run = prepare(case, library, &recording);
-            (0..8).for_each(|_| (run.work)(messages)); // warms up
+            let mut run = case.prepare(library);
+            (0..case.warm_up()).for_each(|_| (run.work)(messages));
             if placement == 0 {
-                rows.push(count(case, &mut run));
+                let mut values = count(case, &mut run);
+                values.extend(learnt);
+                rows.push(Row { case: case.name(), peer: name.to_owned(), values });
             }
             runs.push(run);
         }
         runs.rotate_right(placement % libraries.len().max(1));
-        for round in 0..rounds.div_ceil(PLACEMENTS) {
+        for round in 0..rounds.div_ceil(case.placements()) {
             for turn in 0..runs.len() {
                 let index = (round + placement + turn) % runs.len();
                 let start = cpu_time();
@@ -102,20 +162,15 @@ fn measure(case: &Case, options: &Options) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// Allocations and writes of a library.
-fn count(case: &Case, run: &mut Run) -> Row {
+/// Time, which is not known yet, allocations and writes of a library.
+fn count(case: &impl Measured, run: &mut Run) -> Vec<f64> {
     let messages = case.batch();
     let writes = run.log.writes.get();
     let allocations = alloc::count(|| (run.work)(messages));
     let writes = run.log.writes.get() - writes;
     let per_message = |n: u64| n as f64 / (messages * case.recipients()) as f64;
-    let values = vec![f64::NAN, per_message(allocations), per_message(writes)];
-    Row { case: case.name(), peer: run.name.to_owned(), values }
+    vec![f64::NAN, per_message(allocations), per_message(writes)]
 }
-
-/// How often everybody starts anew, with its memory elsewhere: two addresses that differ by nearly a multiple of 4 KiB
-/// make a copy a tenth slower, and it is luck who gets them.
-const PLACEMENTS: usize = 9;
 
 /// Shifts what is allocated from now on.
 fn displace(placement: usize) {
@@ -132,109 +187,33 @@ fn cpu_time() -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
-fn outgoing(case: &Case) -> Outgoing {
-    Outgoing::new(case.kind.is_text(), case.kind.payload(case.len, 0))
-}
-
-fn audience(
-    library: &InMemory,
-    recording: &Rc<Recording>,
-    log: &Rc<Log>,
-) -> Box<dyn broadcast::Audience> {
-    let tapes = (0..AUDIENCE).map(|_| Tape::new(recording.clone(), false, log.clone()));
-    (library.audience)(tapes.collect())
-}
-
-fn prepare(case: &Case, library: &InMemory, recording: &Rc<Recording>) -> Run {
-    let log = Rc::new(Log::default());
-    let burst = case.burst();
-    let outgoing = outgoing(case);
-    let work: Box<dyn FnMut(usize)> = if case.work == Work::Broadcast {
-        let mut audience = audience(library, recording, &log);
-        Box::new(move |messages| (0..messages).for_each(|_| audience.tell(&outgoing)))
-    } else {
-        let tape = Tape::new(recording.clone(), case.work == Work::EchoInStep, log.clone());
-        let mut subject = (library.subject)(tape);
-        let work = case.work;
-        Box::new(move |messages| {
-            match work {
-                Work::Receive => _ = std::hint::black_box(subject.receive(messages)),
-                Work::Send => subject.send(&outgoing, messages, burst),
-                _ => _ = std::hint::black_box(subject.echo(messages, burst)),
-            };
-        })
-    };
-    Run { name: library.name, work, log }
-}
-
-/// Checks that the library does all that is measured, and does it right.
-fn prove(case: &Case, library: &InMemory, recording: &Rc<Recording>) -> Result<(), String> {
-    let log = Rc::new(Log::default());
-    *log.kept.borrow_mut() = Some(vec![]);
-    let written = || log.kept.borrow_mut().replace(vec![]).unwrap_or_default();
-    let subject = |in_step| -> Box<dyn Subject> {
-        (library.subject)(Tape::new(recording.clone(), in_step, log.clone()))
-    };
-    // A few more than there are, so that it starts over.
-    let messages = recording.ends.len() + 3;
-    let outgoing = outgoing(case);
-    match case.work {
-        Work::Receive => {
-            let count = subject(false).receive(messages);
-            check_count(&count, recording, messages)
-        }
-        Work::Echo | Work::EchoInStep => {
-            let count = subject(case.work == Work::EchoInStep).echo(messages, case.burst());
-            check_count(&count, recording, messages)?;
-            recording.check_echo(&written(), messages)
-        }
-        Work::Send => {
-            subject(false).send(&outgoing, messages, case.burst());
-            let sent = (0..messages).map(|_| outgoing.bytes.to_vec());
-            check_frames(&written(), case.kind, sent)
-        }
-        Work::Broadcast => {
-            audience(library, recording, &log).tell(&outgoing);
-            let sent = (0..AUDIENCE).map(|_| outgoing.bytes.to_vec());
-            check_frames(&written(), case.kind, sent)
-        }
-    }
-}
-
 fn check_count(count: &Count, recording: &Recording, messages: usize) -> Result<(), String> {
     let mut expected = Count::default();
-    for number in 0..messages {
-        let payload = recording.kind.payload(recording.len, number % recording.ends.len());
-        expected.add(recording.kind.is_text(), &payload);
-    }
+    recording.first(messages).for_each(|message| expected.add(recording.is_text, message));
     if *count == expected { Ok(()) } else { Err(format!("{count:?} instead of {expected:?}")) }
 }
 
-fn print(case: &Case, rows: &[Row]) {
-    let mut table = Table::new(&case.name(), &["", "ns", "x best peer", "allocations", "writes"]);
+fn print(case: &impl Measured, columns: &[&str], rows: &[Row]) {
+    let mut head = vec!["", "ns", "x best peer"];
+    head.extend(&columns[1..]);
+    let mut table = Table::new(&case.name(), &head);
     let best = rows.iter().filter(|row| !row.is_ours()).map(|row| row.values[0]);
     let best = best.fold(f64::INFINITY, f64::min);
     for row in rows {
-        let [ns, allocations, writes] = row.values[..] else { continue };
+        let [ns, allocations, writes, more @ ..] = &row.values[..] else { continue };
         let ratio = if best.is_finite() { format!("{:.2}", ns / best) } else { String::new() };
-        table.row(vec![
-            row.peer.clone(),
-            format!("{ns:.1}"),
-            ratio,
-            format!("{allocations:.3}"),
-            format!("{writes:.4}"),
-        ]);
+        let mut cells = vec![row.peer.clone(), format!("{ns:.1}"), ratio];
+        cells.extend([format!("{allocations:.3}"), format!("{writes:.4}")]);
+        cells.extend(more.iter().map(|value| format!("{value:.1}")));
+        table.row(cells);
     }
     if let Some(ours) = rows.iter().find(|row| row.is_ours()) {
         table.verdict("the best peer", ours.values[0] / best, case.target());
-    }
-    if let Some(ours) = rows.iter().find(|row| row.is_ours()) {
         let allocations = ours.values[1];
         let missed = format!(
             "MISSED: {allocations:.6} allocations a message, of which there should be none"
         );
-        // Encoding what is told to many takes memory, once.
-        table.note_if(allocations > 0.0 && case.work != Work::Broadcast, missed);
+        table.note_if(allocations > 0.0 && case.is_free_of_allocations(), missed);
     }
     table.print();
 }

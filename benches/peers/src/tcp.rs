@@ -8,143 +8,52 @@ use std::collections::HashMap;
 use std::thread;
 use std::time::Duration;
 
-use client::{Clients, Exchange, Outcome};
+use client::{Clients, Outcome, Traffic};
+use handshakes::Handshakes;
 use server::{Role, Running, Server};
+use stream::Opening;
+pub use work::TOPICS;
+use work::{CROWD, Work};
 
-use crate::Options;
-use crate::report::{Table, median, size};
+use crate::report::{Table, median};
 use crate::results::{Results, Row};
+use crate::{Options, tls};
 
 pub mod client;
+mod compressed;
 pub mod fairness;
 mod handshakes;
 mod server;
+pub mod stream;
 pub mod system;
-
-/// Connections of a crowd.
-const CROWD: usize = 5_000;
-
-/// Topics of a crowd; in each round one subscriber of each publishes.
-pub const TOPICS: usize = 1_000;
-
-#[derive(Clone, Copy, PartialEq)]
-enum Work {
-    Echo { len: usize, in_flight: usize, connections: usize },
-    Handshakes { at_once: usize },
-    Broadcast,
-    Topics,
-    Threads { in_flight: usize },
-    Two { in_flight: usize },
-    Idle,
-}
-
-fn cases() -> Vec<Work> {
-    let mut cases = vec![];
-    for in_flight in [1, 16] {
-        for len in [64, 1024, 16 * 1024, 64 * 1024] {
-            cases.push(Work::Echo { len, in_flight, connections: 20 });
-        }
-    }
-    cases.push(Work::Echo { len: 64, in_flight: 1, connections: CROWD });
-    cases.extend([Work::Handshakes { at_once: 20 }, Work::Handshakes { at_once: 500 }]);
-    cases.extend([Work::Broadcast, Work::Topics, Work::Idle]);
-    cases.extend([1, 16].map(|in_flight| Work::Threads { in_flight }));
-    cases.extend([1, 16].map(|in_flight| Work::Two { in_flight }));
-    cases
-}
-
-impl Work {
-    fn name(self) -> String {
-        match self {
-            Self::Echo { len, in_flight, connections } => {
-                format!("echo {}, {in_flight} in flight, {connections} connections", size(len))
-            }
-            Self::Handshakes { at_once } => format!("handshakes, {at_once} at once"),
-            Self::Topics => format!("publish 64 B to {TOPICS} topics of {}", CROWD / TOPICS),
-            Self::Threads { in_flight } => {
-                format!("echo 64 B by another thread, {in_flight} in flight, 20 connections")
-            }
-            Self::Two { in_flight } => {
-                format!("echo 64 B on two loops, {in_flight} in flight, 100 connections")
-            }
-            Self::Broadcast => format!("broadcast 1 KiB to {CROWD}"),
-            Self::Idle => format!("memory of each of {CROWD} connections"),
-        }
-    }
-
-    /// What the numbers are, and of how many of them lower is better.
-    fn columns(self) -> &'static [&'static str] {
-        match self {
-            Self::Idle => &["bytes open", "bytes idle"],
-            _ => &["CPU us", "per second", "p50 us", "p99 us"],
-        }
-    }
-
-    fn file(self) -> &'static str {
-        if self == Self::Idle { "idle" } else { "tcp" }
-    }
-
-    /// The column that decides.
-    fn key(self) -> usize {
-        usize::from(self == Self::Idle)
-    }
-
-    /// Rounds unless told otherwise: what starts a server anew takes long.
-    fn rounds(self) -> usize {
-        match self {
-            Self::Idle | Self::Broadcast | Self::Topics => 3,
-            Self::Echo { connections: CROWD, .. } => 5,
-            _ => 9,
-        }
-    }
-
-    /// Whether each round needs a fresh server.
-    fn is_crowded(self) -> bool {
-        matches!(
-            self,
-            Self::Idle | Self::Broadcast | Self::Topics | Self::Echo { connections: CROWD, .. }
-        )
-    }
-
-    fn role(self) -> Role {
-        match self {
-            Self::Broadcast => Role::Broadcast,
-            Self::Topics => Role::Topics,
-            Self::Threads { .. } => Role::Threads,
-            Self::Two { .. } => Role::Two,
-            _ => Role::Echo,
-        }
-    }
-
-    /// An echo: the length of a message, how many are in flight, and on how many connections.
-    fn echo(self) -> Option<(usize, usize, usize)> {
-        match self {
-            Self::Echo { len, in_flight, connections } => Some((len, in_flight, connections)),
-            Self::Threads { in_flight } => Some((64, in_flight, 20)),
-            Self::Two { in_flight } => Some((64, in_flight, 100)),
-            _ => None,
-        }
-    }
-
-    /// Who is left out, since a crowd is not what it is for.
-    fn suits(self, server: &Server) -> bool {
-        server.role == self.role()
-            && (self == Self::Idle || !server.name.contains("4 KiB"))
-            && !(self == Self::Idle && server.name.contains("send"))
-    }
-}
+mod work;
 
 pub fn run(options: &Options) -> Result<(), String> {
+    run_cases(options, work::plain())
+}
+
+pub fn run_compressed(options: &Options) -> Result<(), String> {
+    run_cases(options, work::compressed())
+}
+
+pub fn run_secure(options: &Options) -> Result<(), String> {
+    tls::make_certificate()?;
+    run_cases(options, work::secure())
+}
+
+fn run_cases(options: &Options, mut cases: Vec<Work>) -> Result<(), String> {
     let open_files = system::raise_open_files();
     if open_files < CROWD as u64 + 100 {
         return Err(format!("only {open_files} files may be open at once"));
     }
-    let servers = server::all()?;
+    cases.retain(|work| options.wants(&work.name()));
+    let roles: Vec<Role> = cases.iter().map(|work| work.role()).collect();
+    let servers = server::all(&roles)?;
     if system::cores() < 2 {
         eprintln!("there is one core only: clients and server will be in each other's way");
     }
     system::pin(1).map_err(|error| error.to_string())?;
-    for work in cases().into_iter().filter(|work| options.wants(&work.name())) {
+    for work in cases {
         let suits = |server: &&Server| work.suits(server) && options.wants_peer(&server.name);
         let servers: Vec<&Server> = servers.iter().filter(suits).collect();
         let rows = measure(work, &servers, options.rounds.unwrap_or(work.rounds()));
@@ -160,7 +69,7 @@ pub fn run(options: &Options) -> Result<(), String> {
 
 /// Who fails says so and is left out from then on.
 fn measure(work: Work, servers: &[&Server], rounds: usize) -> Vec<Row> {
-    let mut running: HashMap<&str, (Running, Clients)> = HashMap::new();
+    let mut running: HashMap<&str, Turn> = HashMap::new();
     let mut samples: Vec<Vec<Vec<f64>>> = vec![vec![]; servers.len()];
     let mut failed = vec![false; servers.len()];
     for round in 0..rounds {
@@ -195,79 +104,124 @@ fn measure(work: Work, servers: &[&Server], rounds: usize) -> Vec<Row> {
     measured.map(row).collect()
 }
 
+/// A server that goes on running, and its clients.
+struct Turn {
+    server: Running,
+    opening: Opening,
+    clients: Clients,
+    traffic: Box<dyn Traffic>,
+}
+
 /// A turn on a server that goes on running.
 fn turn_of<'a>(
     work: Work,
     server: &'a Server,
-    running: &mut HashMap<&'a str, (Running, Clients)>,
+    running: &mut HashMap<&'a str, Turn>,
 ) -> Result<Vec<f64>, String> {
     let is_new = !running.contains_key(server.name.as_str());
     if is_new {
-        let started = server.start()?;
-        let n = work.echo().map_or(0, |(_, _, connections)| connections);
-        let clients = Clients::open(started.address, n).map_err(|error| error.to_string())?;
-        running.insert(&server.name, (started, clients));
+        let (server_process, opening) = (server.start()?, work.opening()?);
+        let n = work.connections();
+        let clients = Clients::open(server_process.address, n, &opening);
+        let (clients, agreed) = clients.map_err(|error| error.to_string())?;
+        let traffic = work.traffic(agreed, n);
+        let turn = Turn { server: server_process, opening, clients, traffic };
+        running.insert(&server.name, turn);
     }
-    let (server, clients) = running.get_mut(server.name.as_str()).expect("it was started");
-    match work.echo() {
-        Some((len, in_flight, _)) => {
-            let exchange = Exchange::echo(len, in_flight);
-            let warm_up = if is_new { 300 } else { 50 };
-            clients.run(&exchange, Duration::from_millis(warm_up)).map_err(|e| e.to_string())?;
-            let before = server.cpu_time();
-            let outcome = clients.run(&exchange, Duration::from_millis(500));
-            sample(outcome, server.cpu_time() - before)
+    let Turn { server, opening, clients, traffic } =
+        running.get_mut(server.name.as_str()).expect("it was started");
+    if let Some(at_once) = work.handshakes() {
+        let run = |millis| {
+            let time = Duration::from_millis(millis);
+            handshakes::run(server.address, opening, at_once, time).map_err(|e| e.to_string())
+        };
+        if let Work::TlsHandshakes { resumed: true } = work {
+            run(100)?; // for the first tickets
         }
-        None => {
-            let at_once = if let Work::Handshakes { at_once } = work { at_once } else { 1 };
-            // Threads that served a connection are gone when it is over.
-            let before = server.coarse_cpu_time();
-            let outcome = handshakes::run(server.address, at_once, Duration::from_millis(1000));
-            thread::sleep(Duration::from_millis(50));
-            sample(outcome, server.coarse_cpu_time() - before)
+        // Threads that served a connection are gone when it is over.
+        let before = server.coarse_cpu_time();
+        let handshakes = run(1000)?;
+        thread::sleep(Duration::from_millis(50));
+        let cpu = server.coarse_cpu_time() - before;
+        if let Work::TlsHandshakes { resumed } = work {
+            check_resumption(resumed, at_once, &handshakes)?;
         }
+        return sample(Ok(handshakes.outcome), cpu);
     }
+    let warm_up = if is_new { 300 } else { 50 };
+    let traffic = traffic.as_mut();
+    if !work.is_long() {
+        let warmed = clients.run(traffic, Duration::from_millis(warm_up));
+        warmed.map_err(|error| error.to_string())?;
+        traffic.percent();
+    }
+    let before = server.cpu_time();
+    let outcome = clients.run(traffic, Duration::from_millis(500));
+    let mut sample = sample(outcome, server.cpu_time() - before)?;
+    sample.extend(traffic.percent().transpose()?);
+    Ok(sample)
+}
+
+/// All handshakes but the first are resumed, and one in ten, or none is.
+fn check_resumption(wanted: bool, at_once: usize, handshakes: &Handshakes) -> Result<(), String> {
+    let Handshakes { outcome, resumed } = handshakes;
+    let all = outcome.messages;
+    let is_right = match wanted {
+        true => all - resumed <= 2 * at_once + all / 10,
+        false => *resumed == 0,
+    };
+    if is_right { Ok(()) } else { Err(format!("{resumed} of {all} handshakes were resumed")) }
 }
 
 /// A turn with a crowd, on a fresh server.
 fn crowd(work: Work, server: &Server) -> Result<Vec<f64>, String> {
     let text = |error: std::io::Error| error.to_string();
-    let server = server.start()?;
-    let hello = Exchange::echo(64, 1);
-    if work == Work::Idle {
+    let opening = work.opening()?;
+    let server = match work {
+        Work::DeflateIdle => server.start_impatient()?,
+        _ => server.start()?,
+    };
+    if work.is_idle() {
         // Loads the code, so that only connections are counted.
-        let mut first = Clients::open(server.address, 10).map_err(text)?;
-        first.run(&hello, Duration::from_millis(1)).map_err(text)?;
+        let (mut first, agreed) = Clients::open(server.address, 10, &opening).map_err(text)?;
+        first.run(work.traffic(agreed, 10).as_mut(), Duration::from_millis(1)).map_err(text)?;
         drop(first);
         thread::sleep(Duration::from_millis(300));
     }
     let empty = server.resident();
-    let mut clients = Clients::open(server.address, CROWD).map_err(text)?;
-    match work {
-        Work::Idle => {
-            thread::sleep(Duration::from_millis(500));
-            let open = server.resident();
-            clients.run(&hello, Duration::ZERO).map_err(text)?;
-            thread::sleep(Duration::from_secs(3));
-            let idle = server.resident();
-            let each = |bytes: u64| bytes.saturating_sub(empty) as f64 / CROWD as f64;
-            Ok(vec![each(open), each(idle)])
+    let n = work.crowd();
+    let (mut clients, agreed) = Clients::open(server.address, n, &opening).map_err(text)?;
+    let mut traffic = work.traffic(agreed, n);
+    let traffic = traffic.as_mut();
+    if work.is_idle() {
+        // Turns before each look, and the time that passes between.
+        let looks: &[(usize, u64)] = match work {
+            Work::DeflateIdle => &[(0, 300), (1, 300), (31, 300), (0, 4000)],
+            _ => &[(0, 500), (1, 3000)],
+        };
+        let mut sample = vec![];
+        for &(turns, millis) in looks {
+            for _ in 0..turns {
+                clients.run(traffic, Duration::ZERO).map_err(text)?;
+            }
+            thread::sleep(Duration::from_millis(millis));
+            sample.push(server.resident().saturating_sub(empty) as f64 / n as f64);
         }
-        Work::Broadcast | Work::Topics => {
-            let (len, speakers) = if work == Work::Topics { (64, TOPICS) } else { (1024, 1) };
-            let message = Exchange::echo(len, 1);
-            clients.broadcast(&message, speakers, Duration::from_millis(200)).map_err(text)?;
-            let before = server.cpu_time();
-            let outcome = clients.broadcast(&message, speakers, Duration::from_millis(1000));
-            sample(outcome, server.cpu_time() - before)
-        }
-        _ => {
-            clients.run(&hello, Duration::from_millis(300)).map_err(text)?;
-            let before = server.cpu_time();
-            let outcome = clients.run(&hello, Duration::from_millis(1000));
-            sample(outcome, server.cpu_time() - before)
-        }
+        traffic.percent().transpose()?;
+        return Ok(sample);
     }
+    let mut load = |millis| {
+        let time = Duration::from_millis(millis);
+        match work {
+            Work::Broadcast => clients.broadcast(traffic, 1, time),
+            Work::Topics => clients.broadcast(traffic, TOPICS, time),
+            _ => clients.run(traffic, time),
+        }
+    };
+    load(if matches!(work, Work::Echo { .. }) { 300 } else { 200 }).map_err(text)?;
+    let before = server.cpu_time();
+    let outcome = load(1000);
+    sample(outcome, server.cpu_time() - before)
 }
 
 fn sample(outcome: std::io::Result<Outcome>, cpu: u64) -> Result<Vec<f64>, String> {
@@ -304,7 +258,11 @@ fn print(work: Work, rows: &[Row]) {
     for row in rows {
         let mut cells = vec![row.peer.clone()];
         for (value, column) in row.values.iter().zip(work.columns()) {
-            let digits = if column.contains("us") { 2 } else { 0 };
+            let digits = match *column {
+                column if column.ends_with(" us") => 2,
+                "% of raw" => 1,
+                _ => 0,
+            };
             cells.push(format!("{value:.digits$}"));
         }
         cells.push(if peer.is_finite() {
@@ -332,6 +290,13 @@ fn print(work: Work, rows: &[Row]) {
         }
         Work::Echo { .. } => table.verdict("uWebSockets (event loop)", event_loop / uws, 1.0),
         Work::Idle => table.verdict("400 bytes (event loop)", event_loop / 400.0, 1.0),
+        Work::Deflate { .. } | Work::DeflateIdle => {
+            table.verdict("the best peer (event loop)", event_loop / peer, 1.0);
+        }
+        Work::Tls { .. } | Work::TlsHandshakes { .. } | Work::TlsIdle => {
+            table.verdict("the best Rust peer", ours / rust, 1.0);
+            table.verdict("uWebSockets", ours / uws, 1.0);
+        }
         Work::Topics | Work::Threads { .. } | Work::Two { .. } => {
             table.verdict("uWebSockets (event loop)", event_loop / uws, 1.0);
         }

@@ -69,7 +69,17 @@ impl Kind {
 
 /// A frame as a client sends it: whole and masked.
 pub fn client_frame(kind: Kind, payload: &[u8], key: [u8; 4]) -> Vec<u8> {
-    let mut frame = vec![0x80 | kind.opcode()];
+    frame(0x80 | kind.opcode(), payload, key)
+}
+
+/// The same with a first byte of any kind, and with a key that differs from number to number.
+pub fn masked(first: u8, payload: &[u8], number: usize) -> Vec<u8> {
+    let key = (number as u32).wrapping_mul(2654435761).wrapping_add(0x37fa_213d);
+    frame(first, payload, key.to_be_bytes())
+}
+
+fn frame(first: u8, payload: &[u8], key: [u8; 4]) -> Vec<u8> {
+    let mut frame = vec![first];
     match payload.len() {
         len @ 0..=125 => frame.push(0x80 | len as u8),
         len @ 126..=0xffff => {
@@ -96,9 +106,11 @@ pub fn server_frame(kind: Kind, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Frames of one client, end to end.
+#[derive(Default)]
 pub struct Recording {
-    pub kind: Kind,
-    pub len: usize,
+    pub is_text: bool,
+    /// What they carry.
+    pub messages: Vec<Vec<u8>>,
     pub bytes: Vec<u8>,
     /// Where each frame ends.
     pub ends: Vec<usize>,
@@ -107,36 +119,45 @@ pub struct Recording {
 impl Recording {
     /// So many frames, each with another masking key and another payload.
     pub fn new(kind: Kind, len: usize, frames: usize) -> Self {
-        let mut recording = Self { kind, len, bytes: vec![], ends: vec![] };
+        let mut recording = Self { is_text: kind.is_text(), ..Self::default() };
         for number in 0..frames {
-            let key = (number as u32).wrapping_mul(2654435761).wrapping_add(0x37fa_213d);
-            let frame = client_frame(kind, &kind.payload(len, number), key.to_be_bytes());
-            recording.bytes.extend_from_slice(&frame);
-            recording.ends.push(recording.bytes.len());
+            let payload = kind.payload(len, number);
+            let frame = masked(0x80 | kind.opcode(), &payload, number);
+            recording.push(&frame, payload);
         }
         recording
     }
 
-    /// Checks that `written` is the answer of a server that echoes the first `n` messages (and
-    /// starts over when there are no more).
-    pub fn check_echo(&self, written: &[u8], n: usize) -> Result<(), String> {
-        let answers = (0..n).map(|number| self.kind.payload(self.len, number % self.ends.len()));
-        check_frames(written, self.kind, answers)
+    pub fn push(&mut self, frame: &[u8], message: Vec<u8>) {
+        self.bytes.extend_from_slice(frame);
+        self.ends.push(self.bytes.len());
+        self.messages.push(message);
+    }
+
+    /// Bytes on the wire, in percent of the messages.
+    pub fn percent(&self) -> f64 {
+        let raw: usize = self.messages.iter().map(Vec::len).sum();
+        self.bytes.len() as f64 * 100.0 / raw as f64
+    }
+
+    /// The first `n` messages; it starts over when there are no more.
+    pub fn first(&self, n: usize) -> impl Iterator<Item = &[u8]> {
+        self.messages.iter().map(Vec::as_slice).cycle().take(n)
     }
 }
 
 /// Checks that `written` is exactly these messages, each in one frame that is not masked.
-pub fn check_frames(
+pub fn check_frames<'a>(
     mut written: &[u8],
-    kind: Kind,
-    messages: impl Iterator<Item = Vec<u8>>,
+    is_text: bool,
+    messages: impl Iterator<Item = &'a [u8]>,
 ) -> Result<(), String> {
     for (number, message) in messages.enumerate() {
-        let Some((opcode, payload, rest)) = split_frame(written) else {
+        let Some((first, payload, rest)) = split_frame(written) else {
             return Err(format!("message {number}: no whole frame"));
         };
-        if opcode != kind.opcode() {
-            return Err(format!("message {number}: opcode {opcode}"));
+        if first != if is_text { 0x81 } else { 0x82 } {
+            return Err(format!("message {number}: it starts with {first:#x}"));
         }
         if payload != message {
             return Err(format!("message {number}: another payload, of {} bytes", payload.len()));
@@ -149,12 +170,9 @@ pub fn check_frames(
     }
 }
 
-/// Splits a whole frame off: opcode, payload, rest.
-fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+/// Splits a whole frame of a server off: first byte, payload, rest.
+pub fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[first, second], rest) = bytes.split_first_chunk()?;
-    if first & 0xf0 != 0x80 {
-        return None;
-    }
     let (len, rest) = match second {
         len @ 0..=125 => (u64::from(len), rest),
         126 => {
@@ -164,5 +182,5 @@ fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         _ => return None,
     };
     let (payload, rest) = rest.split_at_checked(usize::try_from(len).ok()?)?;
-    Some((first & 0xf, payload, rest))
+    Some((first, payload, rest))
 }

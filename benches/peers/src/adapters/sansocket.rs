@@ -4,17 +4,38 @@
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use sansocket::handshake::Request;
-use sansocket::{Buffer, Config, Connection, Event, Message, OwnedMessage, Prepared, mio, net};
+use sansocket::{
+    Buffer, Compression, Config, ConfigBuilder, Connection, Event, Message, OwnedMessage, Prepared,
+    mio, net,
+};
 
-use super::MAX_MESSAGE;
+use super::secure::serve_tls;
+use super::{MAX_MESSAGE, serve_tokio};
+use crate::deflate::OFFER;
 use crate::memory::broadcast::Audience;
 use crate::memory::subject::{Count, Outgoing, Subject};
 use crate::memory::tape::Tape;
+use crate::tls;
 
 fn config() -> Config {
-    let config = Config::builder().max_message(MAX_MESSAGE).max_queue(2 * MAX_MESSAGE);
+    settings().build().expect("it makes sense")
+}
+
+fn settings() -> ConfigBuilder {
+    Config::builder().max_message(MAX_MESSAGE).max_queue(2 * MAX_MESSAGE)
+}
+
+/// Seconds of silence before a ping, instead of the usual, for a server that is asked to give memory back soon.
+pub const PING_AFTER: &str = "PEERS_PING_AFTER";
+
+fn compressing(compression: Compression) -> Config {
+    let mut config = settings().compression(compression);
+    if let Some(seconds) = std::env::var(PING_AFTER).ok().and_then(|text| text.parse().ok()) {
+        config = config.keepalive(Duration::from_secs(seconds), Duration::from_secs(60));
+    }
     config.build().expect("it makes sense")
 }
 
@@ -27,8 +48,36 @@ struct Sansocket {
 }
 
 pub fn subject(tape: Tape) -> Box<dyn Subject> {
-    let connection = Connection::server(config());
+    subject_of(tape, Connection::server(config()))
+}
+
+fn subject_of(tape: Tape, connection: Connection) -> Box<dyn Subject> {
     Box::new(Sansocket { tape, connection, input: Buffer::new(), queue: Vec::new() })
+}
+
+pub fn compressed(tapes: Vec<Tape>) -> Vec<Box<dyn Subject>> {
+    subjects(tapes, Compression::new())
+}
+
+/// No message refers to those before it, as where peers share a compressor.
+pub fn forgetful(tapes: Vec<Tape>) -> Vec<Box<dyn Subject>> {
+    subjects(tapes, Compression::new().remember_sent(0))
+}
+
+fn subjects(tapes: Vec<Tape>, compression: Compression) -> Vec<Box<dyn Subject>> {
+    let config = compressing(compression);
+    let headers: [(&str, &[u8]); 6] = [
+        ("Host", b"localhost"),
+        ("Connection", b"Upgrade"),
+        ("Upgrade", b"websocket"),
+        ("Sec-WebSocket-Version", b"13"),
+        ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Extensions", OFFER.as_bytes()),
+    ];
+    let request = Request::new("GET", "/", (1, 1), headers, &config).expect("it is HTTP");
+    let response = request.upgrade().expect("it is a request").accept();
+    let open = |tape| subject_of(tape, response.open(&config).expect("it is accepted"));
+    tapes.into_iter().map(open).collect()
 }
 
 impl Sansocket {
@@ -139,7 +188,7 @@ impl Audience for Everybody {
 
 /// Each answer is on the wire before the next message is looked at.
 pub fn serve_send(listener: TcpListener) -> io::Result<()> {
-    serve(listener, |sender, mut receiver| {
+    serve(listener, config(), |sender, mut receiver| {
         while let Some(message) = receiver.recv()? {
             sender.send(message)?;
         }
@@ -149,12 +198,17 @@ pub fn serve_send(listener: TcpListener) -> io::Result<()> {
 
 /// All that was received at once is answered at once.
 pub fn serve_feed(listener: TcpListener) -> io::Result<()> {
-    serve(listener, |sender, mut receiver| {
-        while let Some(message) = receiver.recv()? {
-            sender.feed(message)?;
-        }
-        Ok(())
-    })
+    serve(listener, config(), feed)
+}
+
+fn feed(
+    sender: net::Sender<net::Stream>,
+    mut receiver: net::Receiver<net::Stream>,
+) -> net::HandlerResult {
+    while let Some(message) = receiver.recv()? {
+        sender.feed(message)?;
+    }
+    Ok(())
 }
 
 /// Publishes each message to the topic of its connection.
@@ -210,13 +264,60 @@ pub fn serve_threads(listener: TcpListener) -> io::Result<()> {
         .map(drop)
 }
 
-type Handler =
-    fn(net::Sender<std::net::TcpStream>, net::Receiver<std::net::TcpStream>) -> net::HandlerResult;
+pub fn serve_compressed(listener: TcpListener) -> io::Result<()> {
+    serve_event_loop(listener, Compression::new())
+}
 
-fn serve(listener: TcpListener, handler: Handler) -> io::Result<()> {
-    // `Server` binds for itself.
-    let address = listener.local_addr()?;
-    drop(listener);
-    net::Server::bind(address, config())?.max_connections(100_000).run(handler);
+pub fn serve_forgetful(listener: TcpListener) -> io::Result<()> {
+    serve_event_loop(listener, Compression::new().remember_sent(0))
+}
+
+fn serve_event_loop(listener: TcpListener, compression: Compression) -> io::Result<()> {
+    mio::Server::from_listeners(vec![listener], compressing(compression))
+        .max_connections(100_000)
+        .run_fn(|peer, message| _ = peer.send(message))
+        .map(drop)
+}
+
+pub fn serve_compressed_tokio(listener: TcpListener) -> io::Result<()> {
+    let config = compressing(Compression::new());
+    serve_tokio(listener, move |stream| echo(stream, config.clone()))
+}
+
+/// Echoes in a task; what was received at once is answered at once.
+async fn echo<S: sansocket::tokio::Transport>(stream: S, config: Config) {
+    if let Ok((sender, mut receiver)) = sansocket::tokio::accept(stream, config).await {
+        while let Ok(Some(message)) = receiver.recv().await {
+            if sender.feed(message).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+pub fn serve_secure_tokio(listener: TcpListener) -> io::Result<()> {
+    serve_tls(listener, |stream| echo(stream, config()))
+}
+
+pub fn serve_compressed_threads(listener: TcpListener) -> io::Result<()> {
+    serve(listener, compressing(Compression::new()), feed)
+}
+
+/// With TLS over it.
+pub fn serve_secure(listener: TcpListener) -> io::Result<()> {
+    bind(listener, config())?.tls(tls::server_config())?.run(feed);
     Ok(())
+}
+
+fn serve(
+    listener: TcpListener,
+    config: Config,
+    handler: fn(net::Sender<net::Stream>, net::Receiver<net::Stream>) -> net::HandlerResult,
+) -> io::Result<()> {
+    bind(listener, config)?.run(handler);
+    Ok(())
+}
+
+fn bind(listener: TcpListener, config: Config) -> io::Result<net::Server> {
+    Ok(net::Server::from_listener(listener, config)?.max_connections(100_000))
 }

@@ -6,6 +6,8 @@ use std::net::TcpListener;
 
 use futures::io::{BufReader, BufWriter};
 use soketto::connection::Builder;
+use soketto::extension::Extension;
+use soketto::extension::deflate::Deflate;
 use soketto::handshake::Server;
 use soketto::handshake::server::Response;
 use soketto::{Data, Mode, Receiver, Sender};
@@ -26,14 +28,30 @@ struct Soketto {
 }
 
 fn open(tape: Tape) -> Soketto {
+    open_with(tape, None)
+}
+
+fn open_with(tape: Tape, extension: Option<Box<dyn Extension + Send>>) -> Soketto {
     let writer = BufWriter::with_capacity(64 * 1024, tape.compat());
     let stream = BufReader::with_capacity(64 * 1024, writer);
-    let (sender, receiver) = Builder::new(stream, Mode::Server).finish();
+    let mut builder = Builder::new(stream, Mode::Server);
+    builder.add_extensions(extension);
+    let (sender, receiver) = builder.finish();
     Soketto { sender, receiver, message: Vec::new() }
 }
 
 pub fn subject(tape: Tape) -> Box<dyn Subject> {
     Box::new(open(tape))
+}
+
+/// It makes a compressor anew for each message.
+pub fn compressed(tapes: Vec<Tape>) -> Vec<Box<dyn Subject>> {
+    let open = |tape| {
+        let mut deflate = Deflate::new(Mode::Server);
+        deflate.configure(&[]).expect("an offer without parameters");
+        Box::new(open_with(tape, Some(Box::new(deflate)))) as Box<dyn Subject>
+    };
+    tapes.into_iter().map(open).collect()
 }
 
 impl Soketto {
@@ -114,12 +132,24 @@ pub fn audience(tapes: Vec<Tape>) -> Box<dyn Audience> {
 
 pub fn serve(listener: TcpListener) -> io::Result<()> {
     serve_tokio(listener, |stream: TcpStream| async move {
-        let _ = echo(stream).await;
+        let _ = echo(stream, None).await;
     })
 }
 
-async fn echo(stream: TcpStream) -> Result<(), soketto::BoxedError> {
+pub fn serve_compressed(listener: TcpListener) -> io::Result<()> {
+    serve_tokio(listener, |stream: TcpStream| async move {
+        let _ = echo(stream, Some(Box::new(Deflate::new(Mode::Server)))).await;
+    })
+}
+
+async fn echo(
+    stream: TcpStream,
+    extension: Option<Box<dyn Extension + Send>>,
+) -> Result<(), soketto::BoxedError> {
     let mut server = Server::new(BufReader::new(BufWriter::new(stream.compat())));
+    if let Some(extension) = extension {
+        server.add_extension(extension);
+    }
     let key = server.receive_request().await?.key();
     server.send_response(&Response::Accept { key, protocol: None }).await?;
     let (mut sender, mut receiver) = server.into_builder().finish();

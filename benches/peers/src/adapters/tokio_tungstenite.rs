@@ -4,11 +4,12 @@ use std::io;
 use std::net::TcpListener;
 
 use futures::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tungstenite::Message;
 use tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::secure::serve_tls;
 use super::tungstenite::{add, message};
 use super::{Everybody, echo_batches, join, serve_tokio};
 use crate::memory::broadcast::{Audience, Each};
@@ -73,13 +74,23 @@ pub fn serve(listener: TcpListener) -> io::Result<()> {
 
 /// With the read buffer that its documentation recommends for many connections.
 pub fn serve_small(listener: TcpListener) -> io::Result<()> {
-    serve_tokio(listener, |stream| {
-        let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(4096);
-        connection(stream, config)
-    })
+    serve_tokio(listener, |stream| connection(stream, small()))
 }
 
-async fn connection(stream: TcpStream, config: WebSocketConfig) {
+pub fn serve_secure(listener: TcpListener) -> io::Result<()> {
+    serve_tls(listener, |stream| connection(stream, WebSocketConfig::default()))
+}
+
+/// The same with TLS over it.
+pub fn serve_secure_small(listener: TcpListener) -> io::Result<()> {
+    serve_tls(listener, |stream| connection(stream, small()))
+}
+
+fn small() -> WebSocketConfig {
+    WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(4096)
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, config: WebSocketConfig) {
     if let Ok(socket) = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await {
         echo_batches(socket, is_data).await;
     }

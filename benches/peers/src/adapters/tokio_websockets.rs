@@ -5,9 +5,10 @@ use std::io;
 use std::net::TcpListener;
 
 use futures::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_websockets::{Limits, Message, ServerBuilder, WebSocketStream};
 
+use super::secure::serve_tls;
 use super::{Everybody, GATHERED, MAX_MESSAGE, echo_gathered, join, serve_tokio};
 use crate::memory::broadcast::{Audience, Each};
 use crate::memory::subject::{Count, Outgoing, Subject, now};
@@ -88,11 +89,17 @@ pub fn audience(tapes: Vec<Tape>) -> Box<dyn Audience> {
 }
 
 pub fn serve(listener: TcpListener) -> io::Result<()> {
-    serve_tokio(listener, |stream: TcpStream| async move {
-        if let Ok((_, socket)) = builder().accept(stream).await {
-            echo_gathered(socket, is_data).await;
-        }
-    })
+    serve_tokio(listener, connection)
+}
+
+pub fn serve_secure(listener: TcpListener) -> io::Result<()> {
+    serve_tls(listener, connection)
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S) {
+    if let Ok((_, socket)) = builder().accept(stream).await {
+        echo_gathered(socket, is_data).await;
+    }
 }
 
 fn is_data(message: &Message) -> bool {

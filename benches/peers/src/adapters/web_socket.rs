@@ -111,7 +111,7 @@ pub fn audience(tapes: Vec<Tape>) -> Box<dyn Audience> {
 
 pub fn serve(listener: TcpListener) -> io::Result<()> {
     serve_tokio(listener, |mut stream: TcpStream| async move {
-        if handshake(&mut stream).await.is_err() {
+        if handshake(&mut stream, |_| None).await.is_err() {
             return;
         }
         let mut socket = WebSocket::server(BufReader::new(stream));

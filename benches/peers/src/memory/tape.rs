@@ -71,6 +71,13 @@ impl Tape {
         Self { recording, at: 0, in_step, step_end: 0, frame: 0, log }
     }
 
+    /// The same in step, with so many frames left out at first.
+    pub fn from(recording: Rc<Recording>, frames: usize, log: Rc<Log>) -> Self {
+        let frame = frames % recording.ends.len();
+        let at = frame.checked_sub(1).map_or(0, |before| recording.ends[before]);
+        Self { recording, at, in_step: true, step_end: at, frame, log }
+    }
+
     fn take(&mut self, room: usize) -> &[u8] {
         let bytes = &self.recording.bytes;
         if self.at == bytes.len() {

@@ -5,15 +5,38 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
+use super::stream::{Agreed, Opening, Stream};
 use crate::wire::{Kind, client_frame, server_frame};
 
-/// What one connection sends, and what it must get.
+/// What connections send, and what they must get.
+pub trait Traffic {
+    /// Messages in flight at once on each.
+    fn in_flight(&self) -> usize;
+
+    /// What a connection sends at once in its so many-th turn.
+    fn request(&self, connection: usize, turn: usize) -> &[u8];
+
+    /// Takes more of the answer, of which so many bytes came before: whether it is complete.
+    fn answer(
+        &mut self,
+        connection: usize,
+        turn: usize,
+        before: usize,
+        bytes: &[u8],
+    ) -> io::Result<bool>;
+
+    /// Bytes on the wire since this was asked for last, in percent of those of the messages; nothing if they are
+    /// the same.
+    fn percent(&mut self) -> Option<Result<f64, String>> {
+        None
+    }
+}
+
+/// The same on all connections, and in each turn.
 pub struct Exchange {
-    /// Messages in flight at once.
-    pub messages: usize,
+    messages: usize,
     request: Vec<u8>,
     answer: Vec<u8>,
 }
@@ -33,6 +56,24 @@ impl Exchange {
     }
 }
 
+impl Traffic for Exchange {
+    fn in_flight(&self) -> usize {
+        self.messages
+    }
+
+    fn request(&self, _: usize, _: usize) -> &[u8] {
+        &self.request
+    }
+
+    fn answer(&mut self, _: usize, _: usize, before: usize, bytes: &[u8]) -> io::Result<bool> {
+        let end = before + bytes.len();
+        match self.answer.get(before..end) {
+            Some(expected) if expected == bytes => Ok(end == self.answer.len()),
+            _ => Err(io::Error::new(ErrorKind::InvalidData, "not what was sent")),
+        }
+    }
+}
+
 pub struct Clients {
     poll: Poll,
     connections: Vec<Connection>,
@@ -40,7 +81,9 @@ pub struct Clients {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
+    number: usize,
+    turn: usize,
     sent: usize,
     received: usize,
     since: Instant,
@@ -57,45 +100,34 @@ pub struct Outcome {
 }
 
 impl Clients {
-    /// Opens so many connections, one after the other.
-    pub fn open(address: SocketAddr, n: usize) -> io::Result<Self> {
+    /// Opens so many connections, one after the other. What was agreed on with the last is the same for all.
+    pub fn open(
+        address: SocketAddr,
+        n: usize,
+        opening: &Opening,
+    ) -> io::Result<(Self, Option<Agreed>)> {
         let mut clients =
             Self { poll: Poll::new()?, connections: vec![], space: vec![0; 256 * 1024] };
-        for _ in 0..n {
-            clients.add(address)?;
+        let mut agreed = None;
+        for number in 0..n {
+            let (stream, answer) = opening.open(address)?;
+            agreed = Some(answer);
+            stream.register(clients.poll.registry(), Token(number))?;
+            clients.connections.push(Connection {
+                stream,
+                number,
+                turn: 0,
+                sent: 0,
+                received: 0,
+                since: Instant::now(),
+                busy: false,
+            });
         }
-        Ok(clients)
-    }
-
-    fn add(&mut self, address: SocketAddr) -> io::Result<()> {
-        let mut stream = std::net::TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        stream.write_all(handshake_request().as_bytes())?;
-        let mut response = [0; 1024];
-        let mut filled = 0;
-        while !is_accepted(&response[..filled])? {
-            match stream.read(&mut response[filled..])? {
-                0 => return Err(ErrorKind::UnexpectedEof.into()),
-                n => filled += n,
-            }
-        }
-        stream.set_nonblocking(true)?;
-        reset_when_closed(&stream)?;
-        let mut stream = TcpStream::from_std(stream);
-        let token = Token(self.connections.len());
-        self.poll.registry().register(
-            &mut stream,
-            token,
-            Interest::READABLE | Interest::WRITABLE,
-        )?;
-        let since = Instant::now();
-        self.connections.push(Connection { stream, sent: 0, received: 0, since, busy: false });
-        Ok(())
+        Ok((clients, agreed))
     }
 
     /// Repeats the exchange on all connections for some time; those under way are completed.
-    pub fn run(&mut self, exchange: &Exchange, time: Duration) -> io::Result<Outcome> {
+    pub fn run(&mut self, exchange: &mut dyn Traffic, time: Duration) -> io::Result<Outcome> {
         let start = Instant::now();
         let mut latencies = Vec::with_capacity(1 << 16);
         for connection in &mut self.connections {
@@ -104,7 +136,7 @@ impl Clients {
         let mut events = Events::with_capacity(1024);
         let mut busy = self.connections.len();
         while busy > 0 {
-            if start.elapsed() > time + Duration::from_secs(20) {
+            if start.elapsed() > time + Duration::from_secs(60) {
                 return Err(io::Error::new(ErrorKind::TimedOut, format!("{busy} answers missing")));
             }
             poll(&mut self.poll, &mut events)?;
@@ -125,14 +157,14 @@ impl Clients {
                 }
             }
         }
-        let messages = latencies.len() * exchange.messages;
+        let messages = latencies.len() * exchange.in_flight();
         Ok(Outcome { messages, elapsed: start.elapsed(), latencies })
     }
 
     /// So many connections send, one after the other; everybody gets one message. Repeats that for some time.
     pub fn broadcast(
         &mut self,
-        exchange: &Exchange,
+        exchange: &mut dyn Traffic,
         speakers: usize,
         time: Duration,
     ) -> io::Result<Outcome> {
@@ -179,7 +211,8 @@ fn poll(poll: &mut Poll, events: &mut Events) -> io::Result<()> {
 }
 
 impl Connection {
-    fn start(&mut self, exchange: &Exchange) -> io::Result<()> {
+    fn start(&mut self, exchange: &dyn Traffic) -> io::Result<()> {
+        self.turn += 1;
         self.sent = 0;
         self.received = 0;
         self.since = Instant::now();
@@ -187,19 +220,22 @@ impl Connection {
         self.write(exchange)
     }
 
-    fn write(&mut self, exchange: &Exchange) -> io::Result<()> {
-        while self.sent < exchange.request.len() {
-            match self.stream.write(&exchange.request[self.sent..]) {
-                Ok(n) => self.sent += n,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
+    fn write(&mut self, exchange: &dyn Traffic) -> io::Result<()> {
+        let request = exchange.request(self.number, self.turn);
+        let mut go_on = || {
+            while self.sent < request.len() {
+                self.sent += self.stream.write(&request[self.sent..])?;
             }
+            self.stream.flush()
+        };
+        match go_on() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether the answer is complete.
-    fn read(&mut self, exchange: &Exchange, space: &mut [u8]) -> io::Result<bool> {
+    fn read(&mut self, exchange: &mut dyn Traffic, space: &mut [u8]) -> io::Result<bool> {
         loop {
             let n = match self.stream.read(space) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -207,47 +243,16 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             };
-            let expected = exchange.answer.get(self.received..self.received + n);
-            if !self.busy || expected != Some(&space[..n]) {
-                return Err(io::Error::new(ErrorKind::InvalidData, "not what was sent"));
+            if !self.busy {
+                return Err(io::Error::new(ErrorKind::InvalidData, "nobody asked"));
             }
-            self.received += n;
-            if self.received == exchange.answer.len() {
+            if exchange.answer(self.number, self.turn, self.received, &space[..n])? {
                 return Ok(true);
             }
-            if n < space.len() {
+            self.received += n;
+            if n < space.len() && self.stream.tells_when_empty() {
                 return Ok(false);
             }
         }
     }
-}
-
-/// The opening handshake of a client that is no browser.
-pub fn handshake_request() -> &'static str {
-    "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-}
-
-/// Whether the response is complete; an error if it is not a yes.
-pub fn is_accepted(response: &[u8]) -> io::Result<bool> {
-    if !response.ends_with(b"\r\n\r\n") {
-        return Ok(false);
-    }
-    let text = String::from_utf8_lossy(response);
-    if text.starts_with("HTTP/1.1 101 ") && text.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") {
-        return Ok(true);
-    }
-    Err(io::Error::new(ErrorKind::InvalidData, "the handshake was refused"))
-}
-
-/// Closes by a reset, so that thousands of connections leave no ports behind that wait.
-pub fn reset_when_closed(stream: &impl std::os::fd::AsRawFd) -> io::Result<()> {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    let size = size_of::<libc::linger>() as libc::socklen_t;
-    // SAFETY: the structure is plain data of that size.
-    let result = unsafe {
-        let value = (&raw const linger).cast();
-        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, value, size)
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::client::{handshake_request, is_accepted, reset_when_closed};
 use super::server::{self, Role, Server};
+use super::stream::{PLAIN, reset_when_closed};
 use super::system;
 use crate::Options;
 use crate::report::Table;
@@ -65,7 +65,7 @@ impl Crowd {
                 }
             }
             Self::HalfOpen(n) => {
-                let half = &handshake_request().as_bytes()[..20];
+                let half = &PLAIN.request().into_bytes()[..20];
                 let mut held = Vec::new();
                 while held.len() < n && !over.load(Ordering::Relaxed) {
                     let mut stream = TcpStream::connect(address)?;
@@ -122,9 +122,9 @@ fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    stream.write_all(handshake_request().as_bytes())?;
+    stream.write_all(PLAIN.request().as_bytes())?;
     let mut response = Vec::new();
-    while !is_accepted(&response)? {
+    while PLAIN.check(&response)?.is_none() {
         let mut byte = [0];
         stream.read_exact(&mut byte)?;
         response.push(byte[0]);
@@ -166,7 +166,7 @@ fn waits(address: SocketAddr, crowd: Crowd, time: Duration) -> io::Result<Vec<f6
 
 pub fn run(options: &Options) -> Result<(), String> {
     system::raise_open_files();
-    let servers = server::all()?;
+    let servers = server::all(&[Role::Echo])?;
     let ours = |server: &&Server| server.role == Role::Echo && options.wants_peer(&server.name);
     system::pin(1).map_err(|error| error.to_string())?;
     let time = Duration::from_secs(options.rounds.unwrap_or(SECONDS) as u64);

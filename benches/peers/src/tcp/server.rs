@@ -9,7 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::system;
-use crate::adapters::{BROADCASTERS, MAX_MESSAGE, SERVERS};
+use crate::adapters::sansocket::PING_AFTER;
+use crate::adapters::{self, BROADCASTERS, MAX_MESSAGE, SERVERS};
+use crate::tls;
 
 /// A server that can be started.
 #[derive(Clone)]
@@ -31,17 +33,22 @@ pub enum Role {
     Threads,
     /// Echoes it on one of two event loops, on two cores.
     Two,
+    /// Echoes it compressed.
+    Deflate,
+    /// Echoes it with TLS.
+    Tls,
 }
 
 impl Role {
-    /// The role as a command of this program, and as a flag of uWebSockets' server.
-    fn words(self) -> (&'static str, Option<&'static str>) {
+    /// The role as a command of this program.
+    fn command(self) -> &'static str {
         match self {
-            Self::Echo => ("serve", None),
-            Self::Broadcast => ("broadcast", Some("--broadcast")),
-            Self::Topics => ("topics", Some("--topics")),
-            Self::Threads => ("threads", Some("--threads")),
-            Self::Two => ("serve", Some("--two")),
+            Self::Echo | Self::Two => "serve",
+            Self::Broadcast => "broadcast",
+            Self::Topics => "topics",
+            Self::Threads => "threads",
+            Self::Deflate => "serve-deflate",
+            Self::Tls => "serve-tls",
         }
     }
 }
@@ -50,46 +57,99 @@ impl Role {
 enum Program {
     /// This one.
     Own,
-    /// An example of ours, where it was built.
-    Example(PathBuf),
-    /// uWebSockets, where it was built.
-    Uws(PathBuf),
+    /// Another one, which takes an address, or a port on 127.0.0.1, and more words.
+    Address(PathBuf, Vec<String>),
+    Port(PathBuf, Vec<String>),
+    /// The same, where an interpreter runs a file.
+    Script(PathBuf, PathBuf),
 }
 
-/// All there are, ours first. Builds those that are programs of their own.
-pub fn all() -> Result<Vec<Server>, String> {
-    let event_loop = Program::Example(build_example("event_loop")?);
-    let tokio = Program::Example(build_example("tokio_echo")?);
-    let uws = build_uws().map(Program::Uws);
-    if let Err(error) = &uws {
-        eprintln!("without uWebSockets: {error}");
-    }
+/// The servers of these roles, ours first. Builds those that are programs of their own.
+pub fn all(roles: &[Role]) -> Result<Vec<Server>, String> {
     let mut servers = vec![];
+    let mut add = |role, name: &str, program| {
+        servers.push(Server { name: name.to_owned(), program, role });
+    };
     for role in [Role::Echo, Role::Broadcast, Role::Topics, Role::Threads, Role::Two] {
-        let server = |name: &str, program: &Program| Server {
-            name: name.to_owned(),
-            program: program.clone(),
-            role,
-        };
-        match role {
-            Role::Echo | Role::Broadcast => {
-                servers.push(server("sansocket event loop", &event_loop));
-                servers.push(server("sansocket tokio", &tokio));
-            }
-            Role::Topics | Role::Threads => {
-                servers.push(server("sansocket event loop", &Program::Own));
-            }
-            Role::Two => servers.push(server("sansocket event loop", &event_loop)),
+        if !roles.contains(&role) {
+            continue;
         }
-        let own = match role {
-            Role::Echo => SERVERS,
-            Role::Broadcast => BROADCASTERS,
-            _ => &[],
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let example = |name, more: &[&str]| {
+            let limit = words(&["--max-message", &MAX_MESSAGE.to_string()]);
+            build_example(name).map(|path| Program::Address(path, [limit, words(more)].concat()))
         };
-        servers.extend(own.iter().map(|(name, _)| server(name, &Program::Own)));
-        servers.extend(uws.as_ref().ok().map(|uws| server("uWebSockets (C++)", uws)));
+        let (own, flags): (&[_], _) = match role {
+            Role::Echo => {
+                add(role, "sansocket event loop", example("event_loop", &[])?);
+                add(role, "sansocket tokio", example("tokio_echo", &[])?);
+                (SERVERS, words(&[]))
+            }
+            Role::Broadcast => {
+                add(role, "sansocket event loop", example("event_loop", &["--broadcast"])?);
+                add(role, "sansocket tokio", example("tokio_echo", &["--broadcast"])?);
+                (BROADCASTERS, words(&["--broadcast"]))
+            }
+            Role::Two => {
+                add(role, "sansocket event loop", example("event_loop", &["--shards", "2"])?);
+                (&[], words(&["--two"]))
+            }
+            Role::Topics => (adapters::TOPICS, words(&["--topics"])),
+            _ => (adapters::THREADS, words(&["--threads"])),
+        };
+        own.iter().for_each(|(name, _)| add(role, name, Program::Own));
+        if let Some(uws) = uws("uws-echo", "UWS_ECHO", &[]) {
+            add(role, "uWebSockets (C++)", Program::Port(uws, flags));
+        }
+    }
+    for role in [Role::Deflate, Role::Tls].into_iter().filter(|role| roles.contains(role)) {
+        let own = match role {
+            Role::Deflate => adapters::compressed::SERVERS,
+            _ => adapters::secure::SERVERS,
+        };
+        own.iter().for_each(|(name, _)| add(role, name, Program::Own));
+        if let Some(uws) = uws("uws-echo-full", "UWS_ECHO_FULL", &["--full"]) {
+            let [cert, key] = tls::files().map(|path| path.display().to_string());
+            let variants: &[(&str, &[&str])] = match role {
+                Role::Deflate => &[
+                    ("uWebSockets (C++), shared", &["--deflate", "shared"]),
+                    ("uWebSockets (C++), dedicated", &["--deflate", "dedicated"]),
+                ],
+                _ => &[
+                    ("uWebSockets (C++)", &["--tls", &cert, &key]),
+                    ("uWebSockets (C++), low memory", &["--tls-low-memory", &cert, &key]),
+                ],
+            };
+            for (name, words) in variants {
+                let words = words.iter().map(|&word| word.to_owned()).collect();
+                add(role, name, Program::Port(uws.clone(), words));
+            }
+        }
+        if role == Role::Deflate {
+            for (name, interpreter, file) in interpreted() {
+                add(role, name, Program::Script(interpreter, file));
+            }
+        }
     }
     Ok(servers)
+}
+
+/// The servers in other languages, with what `.ci/interop/install` has installed for its clients.
+fn interpreted() -> Vec<(&'static str, PathBuf, PathBuf)> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let home = std::env::var_os("INTEROP_HOME").map(PathBuf::from);
+    let home = home.unwrap_or_else(|| package.join("../../target/interop-home"));
+    let python = home.join("venv/bin/python3");
+    let mut found = vec![];
+    match home.join("node_modules/ws").exists() {
+        true => found.push(("ws (Node)", "node".into(), package.join("scripts/echo.cjs"))),
+        false => eprintln!("without ws (Node): run .ci/interop/install, or set INTEROP_HOME"),
+    }
+    match python.exists() {
+        true => found.push(("websockets (Python)", python, package.join("scripts/echo.py"))),
+        false => eprintln!("without websockets (Python): the same"),
+    }
+    found
 }
 
 /// An example of the main crate, optimised in the same way as this program.
@@ -112,19 +172,21 @@ fn build_example(name: &str) -> Result<PathBuf, String> {
     path.map(PathBuf::from).ok_or_else(|| format!("cannot build the example {name}"))
 }
 
-fn build_uws() -> Result<PathBuf, String> {
-    if let Some(path) = std::env::var_os("UWS_ECHO") {
-        return Ok(path.into());
+/// uWebSockets, where it was built, with what these flags of `build.sh` ask for.
+fn uws(name: &str, variable: &str, flags: &[&str]) -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
+        return Some(path.into());
     }
-    let path = target().join("uws-echo");
+    let path = target().join(name);
     if !path.exists() {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("uws/build.sh");
-        let status = Command::new(script).arg(&path).stdout(Stdio::null()).status();
-        if !status.map_err(|error| error.to_string())?.success() {
-            return Err("uws/build.sh failed".to_owned());
+        let status = Command::new(script).arg(&path).args(flags).stdout(Stdio::null()).status();
+        if !status.is_ok_and(|status| status.success()) {
+            eprintln!("without uWebSockets: uws/build.sh failed");
+            return None;
         }
     }
-    Ok(path)
+    Some(path)
 }
 
 /// Where this program lies.
@@ -140,36 +202,48 @@ pub struct Running {
 }
 
 impl Server {
-    pub fn start(&self) -> Result<Running, String> {
-        self.launch().map_err(|error| format!("cannot start {}: {error}", self.name))
+    /// Whether it is set up for as little memory as can be, whatever else that costs.
+    pub fn is_for_crowds(&self) -> bool {
+        self.name.contains("4 KiB") || self.name.contains("low memory")
     }
 
-    fn launch(&self) -> io::Result<Running> {
+    pub fn start(&self) -> Result<Running, String> {
+        self.launch(&[]).map_err(|error| format!("cannot start {}: {error}", self.name))
+    }
+
+    /// The same for a server that is to give memory back after two seconds of silence, if it is ours.
+    pub fn start_impatient(&self) -> Result<Running, String> {
+        let environment = [(PING_AFTER, "2")];
+        self.launch(&environment).map_err(|error| format!("cannot start {}: {error}", self.name))
+    }
+
+    fn launch(&self, environment: &[(&str, &str)]) -> io::Result<Running> {
         // Whoever gets a free port can be quick enough to use it.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let port = address.port().to_string();
         let mut command = match &self.program {
             Program::Own => {
                 let mut command = Command::new(std::env::current_exe()?);
-                command.args([self.role.words().0, &self.name, &address.to_string()]);
+                command.args([self.role.command(), &self.name, &address.to_string()]);
                 command
             }
-            Program::Example(path) => {
+            Program::Address(path, words) => {
                 let mut command = Command::new(path);
-                command.arg(address.to_string()).args(["--max-message", &MAX_MESSAGE.to_string()]);
-                match self.role {
-                    Role::Broadcast => _ = command.arg("--broadcast"),
-                    Role::Two => _ = command.args(["--shards", "2"]),
-                    _ => {}
-                }
+                command.arg(address.to_string()).args(words);
                 command
             }
-            Program::Uws(path) => {
+            Program::Port(path, words) => {
                 let mut command = Command::new(path);
-                command.arg(address.port().to_string());
-                command.args(self.role.words().1);
+                command.arg(port).args(words);
+                command
+            }
+            Program::Script(interpreter, file) => {
+                let mut command = Command::new(interpreter);
+                command.arg(file).args([port, MAX_MESSAGE.to_string()]);
                 command
             }
         };
+        command.envs(environment.iter().copied());
         let has_two = self.role == Role::Two;
         let pin = move || if has_two { system::unpin() } else { system::pin(0) };
         // SAFETY: a system call, no memory.
