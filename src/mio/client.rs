@@ -7,7 +7,7 @@ use std::time::Instant;
 use ::mio::net::TcpStream;
 
 use super::app::HttpRequest;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, MAX_SPARE};
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::encoder::Written;
@@ -173,6 +173,9 @@ impl<S> Client<S> {
     pub(super) fn reclaim_queue(&mut self, spare: &mut Vec<u8>) {
         if let Stage::Open { connection, .. } = &mut self.stage {
             connection.reclaim_queue(spare);
+            if spare.capacity() > MAX_SPARE {
+                *spare = Vec::new();
+            }
         }
     }
 }

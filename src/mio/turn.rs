@@ -11,7 +11,7 @@ use super::client::{Client, Stage};
 use super::common::{Common, End};
 use super::peer::Peer;
 use super::table::Id;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, MAX_SPARE};
 use crate::close::CloseCode;
 use crate::encoder::Written;
 use crate::error::{Disconnected, Error};
@@ -80,7 +80,9 @@ impl<S> Client<S> {
             }
             _ => None,
         };
-        common.input = shared;
+        if shared.capacity() <= MAX_SPARE {
+            common.input = shared;
+        }
         next
     }
 

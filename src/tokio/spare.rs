@@ -5,11 +5,8 @@
 
 use std::cell::Cell;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, MAX_SPARE};
 use crate::connection::WriteHalf;
-
-/// More memory than this is not kept.
-const LARGE: usize = 256 * 1024;
 
 thread_local! {
     static BUFFER: Cell<Option<Box<Buffer>>> = const { Cell::new(None) };
@@ -40,7 +37,7 @@ pub(super) fn put_aside(mut buffer: Box<Buffer>) -> Option<Box<Buffer>> {
 
 fn give_back(mut buffer: Box<Buffer>) {
     buffer.clear();
-    if buffer.capacity() <= LARGE {
+    if buffer.capacity() <= MAX_SPARE {
         let _ = BUFFER.try_with(|spare| spare.set(Some(buffer)));
     }
 }
@@ -59,7 +56,7 @@ pub(super) fn reclaim_queue(write: &mut WriteHalf) {
     let _ = QUEUE.try_with(|spare| {
         let mut queue = spare.take();
         write.reclaim_queue(&mut queue);
-        if queue.capacity() <= LARGE {
+        if queue.capacity() <= MAX_SPARE {
             spare.set(queue);
         }
     });

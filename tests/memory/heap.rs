@@ -77,6 +77,12 @@ pub(crate) fn measure<T>(code: impl FnOnce() -> T) -> (T, Heap) {
     (value, heap)
 }
 
+/// Bytes that this thread has allocated and not freed.
+#[cfg(feature = "mio")]
+pub(crate) fn live() -> isize {
+    LIVE.get()
+}
+
 pub(crate) fn heap(code: impl FnOnce()) -> Heap {
     measure(code).1
 }

@@ -6,6 +6,8 @@
 mod common;
 #[cfg(feature = "deflate")]
 mod compressed;
+#[cfg(feature = "mio")]
+mod event_loop;
 mod floods;
 mod heap;
 mod idle;
