@@ -3,17 +3,19 @@
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::deflater::{Deflater, Stamp};
 use super::inflater::Inflater;
 
-/// So many of each are kept. More are made if more threads work at the same time.
+/// So many of each are kept. More inflaters are made if more are lent at the same time: each holds a message. Whoever
+/// wants one compressor more waits until one is given back, as soon as a message is compressed.
 const KEPT: usize = 32;
 
 #[derive(Default)]
 pub(crate) struct Pool {
-    deflaters: Mutex<Vec<Deflater>>,
+    deflaters: Mutex<Deflaters>,
+    given_back: Condvar,
     #[allow(clippy::vec_box, reason = "the boxes go into buffers and back")]
     inflaters: Mutex<Vec<Box<Inflater>>>,
     stamps: AtomicU64,
@@ -28,24 +30,29 @@ impl Pool {
         stamp: Option<Stamp>,
         work: impl FnOnce(&mut Deflater) -> T,
     ) -> T {
-        let mut deflater = self.take_deflater(bits, stamp);
+        let mut at_work = AtWork { pool: self, deflater: None };
+        let mut deflater = self.take_deflater(bits, stamp).unwrap_or_else(|| Deflater::new(bits));
         let result = work(&mut deflater);
         deflater.rest();
-        give_back(&self.deflaters, deflater);
+        at_work.deflater = Some(deflater);
         result
     }
 
-    fn take_deflater(&self, bits: u8, stamp: Option<Stamp>) -> Deflater {
-        let mut deflaters = lock(&self.deflaters);
-        let stamped = || deflaters.iter().rposition(|one| stamp.is_some() && one.stamp() == stamp);
-        let fitting = || deflaters.iter().rposition(|one| one.bits() == bits);
-        match stamped().or_else(fitting) {
-            Some(i) => deflaters.remove(i),
-            None => {
-                drop(deflaters);
-                Deflater::new(bits)
-            }
+    /// `None` if one more may be made.
+    fn take_deflater(&self, bits: u8, stamp: Option<Stamp>) -> Option<Deflater> {
+        let may_not = |all: &mut Deflaters| all.at_work >= KEPT;
+        let all = self.given_back.wait_while(lock(&self.deflaters), may_not);
+        let mut all = all.unwrap_or_else(PoisonError::into_inner);
+        all.at_work += 1;
+        let stamped = || all.idle.iter().rposition(|one| stamp.is_some() && one.stamp() == stamp);
+        let fitting = || all.idle.iter().rposition(|one| one.bits() == bits);
+        if let Some(i) = stamped().or_else(fitting) {
+            return Some(all.idle.remove(i));
         }
+        if all.idle.len() + all.at_work > KEPT {
+            all.idle.pop(); // it has another window
+        }
+        None
     }
 
     /// A stamp that no compressor had before.
@@ -63,11 +70,33 @@ impl Pool {
     }
 }
 
+/// All compressors.
+#[derive(Default)]
+struct Deflaters {
+    idle: Vec<Deflater>,
+    at_work: usize,
+}
+
+/// One of them at work, until this is dropped: given back, or lost in a panic.
+struct AtWork<'p> {
+    pool: &'p Pool,
+    deflater: Option<Deflater>,
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        let mut all = lock(&self.pool.deflaters);
+        all.at_work = all.at_work.saturating_sub(1);
+        all.idle.extend(self.deflater.take());
+        self.pool.given_back.notify_one();
+    }
+}
+
 /// Says how many there are, never what went through them.
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
-            .field("deflaters", &lock(&self.deflaters).len())
+            .field("deflaters", &lock(&self.deflaters).idle.len())
             .field("inflaters", &lock(&self.inflaters).len())
             .finish()
     }
@@ -101,19 +130,15 @@ impl Drop for Lent {
         // One that was at work when something panicked is not used again.
         if let Some(pool) = inflater.home.take().filter(|_| !std::thread::panicking()) {
             inflater.rest();
-            give_back(&pool.inflaters, inflater);
+            let mut kept = lock(&pool.inflaters);
+            if kept.len() < KEPT {
+                kept.push(inflater);
+            }
         }
     }
 }
 
-fn give_back<T>(kept: &Mutex<Vec<T>>, one: T) {
-    let mut kept = lock(kept);
-    if kept.len() < KEPT {
-        kept.push(one);
-    }
-}
-
-/// A panic under the lock is none of a half-made change: the vector is whole.
-fn lock<T>(kept: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
+/// A panic under the lock is none of a half-made change: the vectors are whole.
+fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
 }

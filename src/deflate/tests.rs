@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
+use std::time::Duration;
 
 use super::*;
 
@@ -33,6 +37,32 @@ fn a_pool_lends_what_it_was_given_back() {
         (0..40).map(|_| forgetful.inflate(&compressed, 1000, true).unwrap()).collect();
     drop(many);
     assert_eq!(format!("{pool:?}"), "Pool { deflaters: 1, inflaters: 32 }", "no more are kept");
+}
+
+// CO-15: threads that compress at the same time wait for each other, and one that panics is no loss to them
+#[test]
+fn there_are_at_most_32_compressors() {
+    let pool = Pool::default();
+    let (at_work, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for thread in 0..100 {
+            let (pool, at_work, most) = (&pool, &at_work, &most);
+            scope.spawn(move || {
+                let work = || {
+                    pool.with_deflater(8 + thread % 8, None, |_| {
+                        most.fetch_max(1 + at_work.fetch_add(1, SeqCst), SeqCst);
+                        thread::sleep(Duration::from_millis(1));
+                        at_work.fetch_sub(1, SeqCst);
+                        assert_ne!(thread % 3, 0, "at work");
+                    });
+                };
+                assert_eq!(catch_unwind(AssertUnwindSafe(work)).is_err(), thread % 3 == 0);
+            });
+        }
+    });
+    let most = most.into_inner();
+    assert!((2..=32).contains(&most), "{most}");
+    compress(&pool, &[b'x'; 1000], b"").unwrap();
 }
 
 // V52: one that was at work when something panicked is not used again
