@@ -1,9 +1,10 @@
 //! Thousands of connections on one thread, or on a few.
 //!
 //! `cargo run --release --features mio --example event_loop -- [ADDRESS] [--max-message BYTES] [--deflate] [--broadcast]
-//! [--shards N]`
+//! [--shards N] [--tls CERT KEY]`
 //!
-//! Echoes, or with `--broadcast` sends every message to everybody.
+//! Echoes, or with `--broadcast` sends every message to everybody. With `--tls`, and the feature `rustls`, it speaks TLS,
+//! with the certificate and the key in these PEM files.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -11,23 +12,40 @@ use std::process::ExitCode;
 use sansocket::handshake::Request;
 use sansocket::mio::{App, Id, Peer, Server, Verdict};
 use sansocket::{Config, Message};
-use shared::{Args, about, announce};
+use shared::{Args, about, announce_with};
 
 mod shared;
 
 fn main() -> ExitCode {
     shared::run(|| {
-        let args = Args::parse(&["--broadcast", "--shards N"])?;
+        let args = Args::parse(&["--broadcast", "--shards N", shared::TLS])?;
         let config = args.deflate.apply(args.limit(Config::builder())).build()?;
         let cannot = about(format!("cannot listen at {}", args.address));
         let server = Server::bind(&args.address, config).map_err(cannot)?;
         let server =
             server.max_connections(1_000_000).shards(args.number("--shards")?.unwrap_or(1));
-        announce(server.local_addr()?);
+        let server = with_tls(server, &args)?;
+        announce_with(&args, server.local_addr()?);
         let broadcast = args.has("--broadcast");
         server.run(|_shard| Echo { broadcast })?;
         Ok(())
     })
+}
+
+#[cfg(feature = "rustls")]
+fn with_tls(server: Server, args: &Args) -> shared::Result<Server> {
+    match shared::server_config(args)? {
+        Some(config) => Ok(server.tls(config)?),
+        None => Ok(server),
+    }
+}
+
+#[cfg(not(feature = "rustls"))]
+fn with_tls(server: Server, args: &Args) -> shared::Result<Server> {
+    match args.tls {
+        Some(_) => Err("--tls needs the feature rustls".into()),
+        None => Ok(server),
+    }
 }
 
 struct Echo {

@@ -490,6 +490,18 @@ impl Connection {
         self.write.is_compressed()
     }
 
+    /// Whether a message would be taken if so many bytes more waited in the queue.
+    #[cfg(feature = "mio")]
+    pub(crate) fn admit_behind(&self, held: usize, len: usize) -> Result<(), SendError> {
+        self.write.encoder.admit_behind(held, len)
+    }
+
+    /// Says whether the writer has passed on what it took, see [`WriteHalf::set_flushed`].
+    #[cfg(all(feature = "mio", feature = "rustls"))]
+    pub(crate) fn set_flushed(&mut self, flushed: bool) {
+        self.write.set_flushed(flushed);
+    }
+
     /// Forgets what was sent before, and gives its memory back: the next message refers to nothing before it. It does so
     /// by itself in silence, with the first ping of the keepalive. The peer need not know. Feature `deflate`.
     #[cfg(feature = "deflate")]

@@ -21,8 +21,8 @@ use crate::frame::{Header, HeaderBytes, MAX_CONTROL, Opcode};
 use crate::mask;
 use crate::prepared::Prepared;
 use urgent::Urgent;
-pub(crate) use write::write_some;
 pub use write::{Unsent, Written};
+pub(crate) use write::{write_slices, write_some};
 
 pub(crate) struct Encoder {
     role: Role,
@@ -206,6 +206,16 @@ impl Encoder {
     pub(crate) fn admit(&self, len: usize) -> Result<(), SendError> {
         self.check_open()?;
         if self.fits(len) { Ok(()) } else { Err(self.refusal(len)) }
+    }
+
+    /// The same if so many bytes more waited.
+    #[cfg(feature = "mio")]
+    pub(crate) fn admit_behind(&self, held: usize, len: usize) -> Result<(), SendError> {
+        self.admit(len)?;
+        // As in `fits`, where something waits.
+        let waiting = held.saturating_add(self.queued()).saturating_add(14);
+        let fits = len.saturating_add(waiting) <= self.max_queue;
+        if fits { Ok(()) } else { Err(self.refusal(len)) }
     }
 
     #[cold]

@@ -19,6 +19,11 @@
 //! sent in reply to one batch of input goes out in one write. What a connection does at a time is bounded, in
 //! bytes and in messages: behind a peer that floods the others wait for one such turn.
 //!
+//! With the feature `rustls`, `Server::tls` makes it speak TLS: nothing else is different for your `App`. Such a connection
+//! holds in addition what rustls keeps, some KiB, and no buffer: all share the one into which records are read. Records that a
+//! peer does not take wait in its connection, of 64 KiB of plaintext at most, and count as [queued](Peer::queued). Four TLS
+//! handshakes go on in a round of a shard, the others wait behind them.
+//!
 //! | | default | |
 //! | --- | --- | --- |
 //! | connections | 1000 | 503, sixteen at a time |
@@ -40,6 +45,7 @@ mod peer;
 mod server;
 mod shard;
 mod shared;
+mod socket;
 mod table;
 mod tell;
 mod topics;

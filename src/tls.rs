@@ -1,8 +1,10 @@
-//! TLS in full duplex: one thread receives while others send, as without it.
+//! TLS in full duplex: one thread receives while others send, as without it; and TLS on event loops.
 //!
 //! A [`Secure`] is a [`Transport`](crate::net::Transport) over another one. Between the two stands an [`Engine`], a
 //! TLS library as a state machine over bytes: it never sees the socket, and no lock is held around it while a thread
-//! waits for the peer. With the feature `rustls` there is one, `Rustls`; `examples/native-tls` shows another.
+//! waits for the peer. With the feature `rustls` there is one, `Rustls`; `examples/native-tls` shows another. The event
+//! loops of `sansocket::mio` (feature `mio`) speak TLS with the same parts, without locks: `mio::Server::tls`. In tasks
+//! the streams of `tokio-rustls` do it.
 //!
 #![cfg_attr(feature = "rustls", doc = "```no_run")]
 #![cfg_attr(not(feature = "rustls"), doc = "```ignore")]
@@ -59,6 +61,8 @@
 //! // ServerConfig::builder().with_no_client_auth().with_cert_resolver(renewable)
 //! ```
 
+#[cfg(all(feature = "mio", feature = "rustls"))]
+mod channel;
 #[cfg(feature = "rustls")]
 mod config;
 #[cfg(feature = "rustls")]
@@ -73,6 +77,8 @@ use std::io;
 /// The library, of the version that is used here.
 #[cfg(feature = "rustls")]
 pub use ::rustls;
+#[cfg(all(feature = "mio", feature = "rustls"))]
+pub(crate) use channel::Channel;
 #[cfg(all(feature = "rustls", feature = "client"))]
 pub(crate) use config::check_client;
 #[cfg(feature = "rustls")]
@@ -81,6 +87,8 @@ pub(crate) use config::check_server;
 pub use config::default_client_config;
 #[cfg(feature = "rustls")]
 pub use engine::Rustls;
+#[cfg(all(feature = "mio", feature = "rustls"))]
+pub(crate) use inbox::{http_refusal, spoke_http};
 pub use secure::Secure;
 
 /// A TLS connection without a socket: records in, plaintext out, and the other way round.

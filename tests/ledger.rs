@@ -23,7 +23,7 @@ const ROWS: [(&str, usize, u32); 15] = [
     ("IO-", 2, 16), // faults of sockets
     ("RE-", 2, 15), // of resources, time and use
     ("TA-", 2, 12), // promises to tasks
-    ("ML-", 2, 17), // promises to many connections on one thread
+    ("ML-", 2, 23), // promises to many connections on one thread
     ("E-", 2, 20),  // rules of RFC 8441
     ("D-", 2, 52),  // rules of RFC 7692
     ("CO-", 2, 17), // attacks on compressed messages

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::close::CloseCode;
 use crate::config::{Agreement, Config, Role};
 use crate::control::Replies;
-use crate::encoder::{self, Encoder, Unsent, Written};
+use crate::encoder::{self, Encoder, Unsent, Written, write_slices};
 use crate::error::{SendError, TimedOut};
 use crate::message::Message;
 use crate::prepared::Prepared;
@@ -393,10 +393,7 @@ impl WriteHalf {
     fn pass(&mut self, writer: &mut impl Write, mut unsent: Unsent<'_>) {
         let Self { encoder, stall, .. } = self;
         let written = encoder.write_with(&mut unsent, |slices| {
-            let n = match slices {
-                [slice] => writer.write(slice)?,
-                slices => writer.write_vectored(slices)?,
-            };
+            let n = write_slices(&mut *writer, slices)?;
             stall.moved(n);
             Ok(n)
         });

@@ -1,7 +1,7 @@
 //! The one write loop: what is queued, and behind it a message from where it lies.
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 
 use super::{Encoder, check_ping};
 use crate::error::SendError;
@@ -189,6 +189,15 @@ impl Encoder {
         }
         self.queue.extend_from_slice(header);
         self.queue.extend_from_slice(payload);
+    }
+}
+
+/// One slice needs no vectored call.
+#[inline]
+pub(crate) fn write_slices(mut writer: impl Write, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        [slice] => writer.write(slice),
+        slices => writer.write_vectored(slices),
     }
 }
 

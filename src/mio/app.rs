@@ -1,7 +1,7 @@
 //! The user's side: what a shard calls, and what it is answered.
 
 use std::fmt;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 use super::peer::Peer;
 use super::shard::Shard;
@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::handshake::{Head, Request, Response};
 use crate::log;
 use crate::message::{Close, Message};
+use crate::net::Stream;
 
 /// Your program, as a shard sees it: one value per shard, made on the shard's thread, which calls it and nobody else does. So
 /// it needs no lock, and may hold what is not `Send`.
@@ -133,7 +134,8 @@ pub enum Answer {
     /// There are only WebSockets here: 426, or 405 or 505.
     Reject,
     /// The socket is given to this function, on a thread of its own, which counts as a connection until the
-    /// function returns. If there is no thread to be had, the socket is closed.
+    /// function returns. If there is no thread to be had, the socket is closed. Over TLS end your side with
+    /// [`Transport::shutdown`](crate::net::Transport::shutdown): it sends a `close_notify` ahead.
     Take(Box<dyn FnOnce(HttpRequest) + Send>),
 }
 
@@ -169,8 +171,8 @@ impl fmt::Debug for Answer {
 /// A plain HTTP request that was [taken over](Answer::Take), of which only the head was read.
 #[derive(Debug)]
 pub struct HttpRequest {
-    /// The socket. It blocks, and has no timeouts.
-    pub stream: TcpStream,
+    /// The socket, with TLS over it if the server speaks that. It blocks, and has no timeouts.
+    pub stream: Stream,
     /// Method, target and headers.
     pub head: Head,
     /// What was read beyond the head.

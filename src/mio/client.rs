@@ -1,20 +1,19 @@
 //! One connection and its socket, from the first byte to the last: what is kept of it between two turns.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use ::mio::net::TcpStream;
-
 use super::app::HttpRequest;
+use super::socket::Socket;
 use crate::buffer::{Buffer, MAX_SPARE};
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::encoder::Written;
+use crate::encoder::{Written, write_slices};
 use crate::handshake::{Acceptor, Head, Response};
 
 pub(super) struct Client<S> {
-    pub(super) stream: TcpStream,
+    pub(super) socket: Socket,
     pub(super) stage: Stage<S>,
     /// The beginning of a frame whose rest has not arrived, or messages that wait for the next turn.
     pub(super) input: Option<Box<Buffer>>,
@@ -31,7 +30,7 @@ pub(super) struct Flags {
     pub(super) undecoded: bool,
     /// It waits for its next turn.
     pub(super) listed: bool,
-    /// It has caused much work in its last turn.
+    /// It has caused much work in its last turn, or is going to.
     pub(super) busy: bool,
     /// It is looked at when the round ends.
     pub(super) touched: bool,
@@ -73,22 +72,17 @@ pub(super) struct Taken {
 }
 
 impl<S> Client<S> {
-    pub(super) fn new(
-        stream: TcpStream,
-        from: SocketAddr,
-        is_refusal: bool,
-        config: &Config,
-    ) -> Self {
+    pub(super) fn new(socket: Socket, from: SocketAddr, is_refusal: bool, config: &Config) -> Self {
         let mut acceptor = Acceptor::new(config);
         if is_refusal {
             let _ = acceptor.respond(Response::full()); // nothing was answered before
         }
         let handshake = Handshake { acceptor, from, is_refusal, deciding: None, taken: None };
         Self {
-            stream,
+            flags: Flags { busy: socket.is_handshaking(), ..Flags::default() },
+            socket,
             stage: Stage::Handshake(Box::new(handshake)),
             input: None,
-            flags: Flags::default(),
         }
     }
 
@@ -121,7 +115,7 @@ impl<S> Client<S> {
     pub(super) fn queued(&self) -> usize {
         match &self.stage {
             Stage::Handshake(_) => 0,
-            Stage::Open { connection, .. } => connection.queued(),
+            Stage::Open { connection, .. } => connection.queued() + self.socket.held(),
         }
     }
 
@@ -133,16 +127,31 @@ impl<S> Client<S> {
     }
 
     pub(super) fn write(&mut self) -> io::Result<Written> {
-        let Self { stage, stream, .. } = self;
-        match stage {
+        let Self { stage, socket, .. } = self;
+        let written = match stage {
             Stage::Handshake(handshake) => {
-                handshake.acceptor.write_with(|slices| stream.write_vectored(slices))
+                // An answer is over when it is on the wire.
+                #[cfg(feature = "rustls")]
+                handshake.acceptor.exchange().set_flushed(socket.tls().is_none());
+                handshake.acceptor.write_with(|slices| write_slices(&mut *socket, slices))
             }
-            Stage::Open { connection, .. } => connection.write_with(|slices| match slices {
-                [slice] => stream.write(slice),
-                slices => stream.write_vectored(slices),
-            }),
+            Stage::Open { connection, .. } => {
+                connection.write_with(|slices| write_slices(&mut *socket, slices))
+            }
+        };
+        #[cfg(feature = "rustls")]
+        if let Some(flushed) = socket.flush_tls() {
+            let (written, flushed) = (written?, flushed?);
+            let is_flushed = flushed == Written::All;
+            match stage {
+                Stage::Handshake(handshake) => {
+                    handshake.acceptor.exchange().set_flushed(is_flushed);
+                }
+                Stage::Open { connection, .. } => connection.set_flushed(is_flushed),
+            }
+            return Ok(if is_flushed { written } else { flushed });
         }
+        written
     }
 
     /// Whether our side is to be ended now, which is only asked once.

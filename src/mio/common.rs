@@ -1,12 +1,16 @@
 //! What all connections of a shard share: memory that is lent, the time, topics, and what is to be done when the round ends.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
+
+use ::mio::net::TcpStream;
 
 use super::deadlines::{Clock, NEVER};
 use super::mailbox::PostError;
 use super::shared::Others;
+use super::socket::Socket;
 use super::table::Id;
 use super::topics::{SubscribeError, Topics};
 use crate::buffer::Buffer;
@@ -15,12 +19,20 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::message::{Close, Message};
 use crate::prepared::Prepared;
+#[cfg(feature = "rustls")]
+use crate::tls::rustls::ServerConfig;
 
 pub(super) struct Common {
     pub(super) config: Config,
     pub(super) shard: usize,
     /// All connections read into this, one after the other.
     pub(super) input: Buffer,
+    /// Those that speak TLS read records into this, before they open them.
+    pub(super) records: Buffer,
+    /// How many may go on with a TLS handshake in this round.
+    pub(super) handshakes: usize,
+    #[cfg(feature = "rustls")]
+    pub(super) tls: Option<Arc<ServerConfig>>,
     /// The memory of the output queue of whichever connection has its turn.
     pub(super) queue: Vec<u8>,
     pub(super) clock: Clock,
@@ -87,6 +99,10 @@ impl Common {
             config,
             shard,
             input: Buffer::new(),
+            records: Buffer::new(),
+            handshakes: 0,
+            #[cfg(feature = "rustls")]
+            tls: None,
             queue: Vec::new(),
             clock: Clock::new(now),
             now,
@@ -103,6 +119,19 @@ impl Common {
             spent: 0,
             others: None,
         }
+    }
+
+    /// The socket of a connection that was accepted.
+    ///
+    /// # Errors
+    ///
+    /// The configuration of TLS does not work.
+    pub(super) fn socket(&self, tcp: TcpStream) -> io::Result<Socket> {
+        #[cfg(feature = "rustls")]
+        if let Some(config) = &self.tls {
+            return Socket::secure(tcp, config);
+        }
+        Ok(Socket::new(tcp))
     }
 
     /// Notes the end of a connection. The first that is known counts.

@@ -4,8 +4,12 @@ use super::app::{Answer, App, Verdict};
 use super::client::{Client, Handshake, Stage, Taken};
 use super::common::Common;
 use super::table::Id;
+#[cfg(feature = "rustls")]
+use super::turn::refused;
 use crate::buffer::Buffer;
 use crate::handshake::{Incoming, Response};
+#[cfg(feature = "rustls")]
+use crate::tls::{http_refusal, spoke_http};
 
 impl<S> Client<S> {
     pub(super) fn shake_hands<A: App<State = S>>(
@@ -41,6 +45,18 @@ impl<S> Client<S> {
                 app.refused(handshake.from, &error.into());
             }
             Err(_) => {}
+        }
+    }
+
+    /// Answers a client that speaks plain HTTP where TLS is to be spoken.
+    #[cfg(feature = "rustls")]
+    pub(super) fn refuse_http<A: App<State = S>>(&mut self, app: &mut A) {
+        if let Stage::Handshake(handshake) = &mut self.stage {
+            // One for which there is no room is told that, in the clear.
+            if !handshake.is_refusal {
+                handshake.respond(http_refusal());
+                refused(app, handshake.from, &spoke_http().into());
+            }
         }
     }
 

@@ -4,11 +4,10 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use ::mio::net::TcpStream;
-
 use super::client::Flags;
 use super::common::Common;
 use super::mailbox::PostError;
+use super::socket::Socket;
 use super::table::Id;
 use super::topics::SubscribeError;
 use crate::close::CloseCode;
@@ -28,7 +27,7 @@ pub struct Peer<'a, S> {
     pub(super) id: Id,
     pub(super) state: &'a mut S,
     pub(super) connection: &'a mut Connection,
-    pub(super) stream: &'a mut TcpStream,
+    pub(super) socket: &'a mut Socket,
     pub(super) flags: &'a mut Flags,
     pub(super) common: &'a mut Common,
 }
@@ -52,7 +51,14 @@ impl<S> Peer<'_, S> {
     ///
     /// The socket is not connected any more.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr()
+        self.socket.tcp().peer_addr()
+    }
+
+    /// The TLS of its connection, if it [has any](super::Server::tls), such as for the client's certificates.
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn tls(&self) -> Option<&crate::tls::Rustls> {
+        self.socket.tls().map(crate::tls::Channel::engine)
     }
 
     /// Sends a message.
@@ -66,11 +72,12 @@ impl<S> Peer<'_, S> {
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         let message = message.into();
+        let admitted = self.socket.admit(self.connection, message.len());
         // If more is to come, it will be answered with this in one write.
-        let sent = match message.len() >= LONG && !self.flags.readable {
-            true => self.connection.send_to(self.stream, message),
+        let sent = admitted.and_then(|()| match message.len() >= LONG && !self.flags.readable {
+            true => self.connection.send_to(self.socket, message),
             false => self.connection.send(message),
-        };
+        });
         self.noting_overflow(sent)
     }
 
@@ -80,10 +87,11 @@ impl<S> Peer<'_, S> {
     ///
     /// Those of [`send`](Self::send).
     pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
-        let sent = match message.len() >= LONG && !self.flags.readable {
-            true => self.connection.send_prepared_to(self.stream, message),
+        let admitted = self.socket.admit(self.connection, message.len());
+        let sent = admitted.and_then(|()| match message.len() >= LONG && !self.flags.readable {
+            true => self.connection.send_prepared_to(self.socket, message),
             false => self.connection.send_prepared(message),
-        };
+        });
         self.noting_overflow(sent)
     }
 
@@ -94,14 +102,15 @@ impl<S> Peer<'_, S> {
     ///
     /// [`TooLong`](SendError::TooLong) if the payload exceeds 125 bytes, and those of [`send`](Self::send).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        let sent = self.connection.ping(payload);
+        let admitted = self.socket.admit(self.connection, payload.len());
+        let sent = admitted.and_then(|()| self.connection.ping(payload));
         self.noting_overflow(sent)
     }
 
-    /// How many bytes wait to be written.
+    /// How many bytes wait to be written. Over TLS those are among them that are sealed already.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.connection.queued()
+        self.connection.queued() + self.socket.held()
     }
 
     /// Delivers no more messages until [`resume`](Self::resume), and reads no more: the peer will not be able

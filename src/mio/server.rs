@@ -20,6 +20,8 @@ use super::worker::Worker;
 use crate::config::Config;
 use crate::handshake::Request;
 use crate::message::Message;
+#[cfg(feature = "rustls")]
+use crate::tls::rustls::ServerConfig;
 
 /// The most shards, since an [`Id`] has 8 bits for them.
 const MAX_SHARDS: usize = 256;
@@ -47,6 +49,8 @@ pub struct Server<M = ()> {
     when_full: Full,
     max_topics: usize,
     shared: Arc<Shared<M>>,
+    #[cfg(feature = "rustls")]
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl<M: Send + 'static> Server<M> {
@@ -72,7 +76,25 @@ impl<M: Send + 'static> Server<M> {
             when_full: Full::default(),
             max_topics: 64,
             shared: Arc::new(Shared::new(shards)),
+            #[cfg(feature = "rustls")]
+            tls: None,
         }
+    }
+
+    /// Speaks TLS on this port, with certificates, crypto provider and versions of this configuration; see
+    /// [`tls`](crate::tls), also for certificates that are renewed. The TLS handshake is part of the opening handshake with
+    /// its deadline; four of them go on in a round of a shard, so that many at once hold up nobody else. A client that
+    /// speaks plain HTTP gets a 400.
+    ///
+    /// As the protocol of ALPN only `http/1.1` is agreed to, or none, if the client offers none.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput`: the configuration offers another protocol of ALPN, such as `h2`, or takes early data.
+    #[cfg(feature = "rustls")]
+    pub fn tls(mut self, config: Arc<ServerConfig>) -> io::Result<Self> {
+        self.tls = Some(crate::tls::check_server(config)?);
+        Ok(self)
     }
 
     /// Where it listens: the first of its sockets.
@@ -153,7 +175,15 @@ impl<M: Send + 'static> Server<M> {
         A: App<Mail = M>,
         F: Fn(usize) -> A + Send + Sync,
     {
-        let Self { listeners, config, when_full, max_topics, shared } = self;
+        let Self {
+            listeners,
+            config,
+            when_full,
+            max_topics,
+            shared,
+            #[cfg(feature = "rustls")]
+            tls,
+        } = self;
         let listening: Vec<Listening> =
             listeners.into_iter().map(Listening::new).collect::<io::Result<_>>()?;
         let shards = shared.shards();
@@ -163,6 +193,10 @@ impl<M: Send + 'static> Server<M> {
                 let mut common = Common::new(config.clone(), shard, Instant::now());
                 common.when_full = when_full;
                 common.topics = Topics::new(max_topics);
+                #[cfg(feature = "rustls")]
+                {
+                    common.tls = tls.clone();
+                }
                 if shards > 1 {
                     common.others = Some(Arc::clone(&shared) as Arc<dyn Others>);
                 }

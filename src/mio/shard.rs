@@ -112,10 +112,10 @@ impl<S> Client<S> {
     /// It as the application sees it, unless it was told of its end.
     #[inline(always)]
     pub(super) fn peer<'a>(&'a mut self, id: Id, common: &'a mut Common) -> Option<Peer<'a, S>> {
-        let Self { stage, stream, flags, .. } = self;
+        let Self { stage, socket, flags, .. } = self;
         match stage {
             Stage::Open { connection, state: Some(state) } => {
-                Some(Peer { id, state, connection, stream, flags, common })
+                Some(Peer { id, state, connection, socket, flags, common })
             }
             _ => None,
         }

@@ -208,12 +208,14 @@ impl<S> Table<S> {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::mio::socket::Socket;
 
     fn client() -> Client<()> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let stream = std::net::TcpStream::connect(address).unwrap();
-        Client::new(::mio::net::TcpStream::from_std(stream), address, false, &Config::default())
+        let socket = Socket::new(::mio::net::TcpStream::from_std(stream));
+        Client::new(socket, address, false, &Config::default())
     }
 
     fn insert(table: &mut Table<()>) -> Id {

@@ -51,11 +51,12 @@ impl<S> Client<S> {
     }
 
     fn send(&mut self, message: &Prepared, is_last: bool) -> Result<(), SendError> {
-        let Self { stage: Stage::Open { connection, .. }, stream, .. } = self else {
+        let Self { stage: Stage::Open { connection, .. }, socket, .. } = self else {
             return Err(SendError::Closed);
         };
+        socket.admit(connection, message.len())?;
         match is_last {
-            true => connection.send_prepared_to(stream, message),
+            true => connection.send_prepared_to(socket, message),
             false => connection.send_prepared(message),
         }
     }

@@ -2,7 +2,6 @@
 //! Bounded in bytes and in messages, so that a busy one leaves time to the others.
 
 use std::io;
-use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -10,6 +9,7 @@ use super::app::App;
 use super::client::{Client, Stage};
 use super::common::{Common, End};
 use super::peer::Peer;
+use super::socket::Read;
 use super::table::Id;
 use crate::buffer::{Buffer, MAX_SPARE};
 use crate::close::CloseCode;
@@ -95,10 +95,17 @@ impl<S> Client<S> {
         app: &mut A,
         common: &mut Common,
     ) -> io::Result<()> {
+        let is_handshaking = self.socket.is_handshaking();
+        if is_handshaking && self.has_input() {
+            match common.handshakes.checked_sub(1) {
+                Some(left) => common.handshakes = left,
+                None => return Ok(()),
+            }
+        }
         let mut left = Budget { bytes: BYTES, events: EVENTS };
         let received = self.receive_within(&mut left, id, input, app, common);
         let spent = (BYTES - left.bytes) + (EVENTS - left.events) * MESSAGE;
-        self.flags.busy = spent >= BUSY;
+        self.flags.busy = spent >= BUSY || is_handshaking && self.socket.is_handshaking();
         common.spent += spent;
         received
     }
@@ -140,16 +147,17 @@ impl<S> Client<S> {
         app: &mut A,
         common: &mut Common,
     ) -> io::Result<()> {
-        let room = input.space().len();
-        match input.read_from(&mut self.stream) {
-            Ok(0) => {
+        match self.socket.read(input, &mut common.records) {
+            Ok(Read::Some(n, may_be_more)) => {
+                self.flags.readable = may_be_more || self.flags.ended || !SHORT_READ_IS_ALL;
+                left.bytes = left.bytes.saturating_sub(n);
+            }
+            Ok(Read::End) => {
                 self.flags.readable = false;
                 self.eof(app, common);
             }
-            Ok(n) => {
-                self.flags.readable = n == room || self.flags.ended || !SHORT_READ_IS_ALL;
-                left.bytes = left.bytes.saturating_sub(n);
-            }
+            #[cfg(feature = "rustls")]
+            Ok(Read::Http) => self.refuse_http(app),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.flags.readable = false,
             Err(error) => return Err(error),
         }
@@ -172,7 +180,7 @@ impl<S> Client<S> {
                 app.open(&mut peer);
             }
         }
-        let Self { stage, stream, flags, .. } = self;
+        let Self { stage, socket, flags, .. } = self;
         let Stage::Open { connection, state } = stage else {
             return;
         };
@@ -200,11 +208,11 @@ impl<S> Client<S> {
             };
             match event {
                 Event::Message(message) => {
-                    let mut peer = Peer { id, state, connection, stream, flags, common };
+                    let mut peer = Peer { id, state, connection, socket, flags, common };
                     app.message(&mut peer, message);
                 }
                 Event::Pong(payload) => {
-                    let mut peer = Peer { id, state, connection, stream, flags, common };
+                    let mut peer = Peer { id, state, connection, socket, flags, common };
                     app.pong(&mut peer, payload);
                 }
                 Event::Close(close) => common.end(|| close.into()),
@@ -247,7 +255,7 @@ impl<S> Client<S> {
         }
         let due = match self.wants_shutdown() {
             true => {
-                if let Err(error) = self.stream.shutdown(Shutdown::Write) {
+                if let Err(error) = self.socket.shut_down() {
                     return self.fail(error, app, common);
                 }
                 self.tick(app, common)
@@ -291,8 +299,9 @@ impl<S> Client<S> {
     /// Whether there is room again for what did not fit.
     fn has_drained(&self, common: &Common) -> bool {
         self.flags.overflowed
+            && self.queued() <= common.config.max_queue / 2
             && matches!(&self.stage, Stage::Open { connection, state: Some(_) }
-                if connection.queued() <= common.config.max_queue / 2 && !connection.is_closed())
+                if !connection.is_closed())
     }
 
     /// The application has panicked in the middle of something.

@@ -37,6 +37,8 @@ const LISTENER: Token = Token(usize::MAX - 1);
 const EVENTS: usize = 1024;
 /// How much work those that wait for a turn get done in a round, unless the others get more, see [`Common::spent`].
 const QUANTUM: usize = 512 * 1024;
+/// TLS handshakes that go on in a round: each takes some tenths of a millisecond.
+const HANDSHAKES: usize = 4;
 /// A round that takes longer than that is counted.
 const LONG_ROUND: Duration = Duration::from_millis(50);
 
@@ -49,6 +51,8 @@ pub(super) struct Worker<A: App> {
     shared: Arc<Shared<A::Mail>>,
     /// Connections that had more to say when their turn was over, each once, the one that waits longest first.
     waiting: VecDeque<Id>,
+    /// The same, of those whose TLS handshake is under way.
+    handshakes: VecDeque<Id>,
     mail: VecDeque<Mail<A::Mail>>,
     has_mail: bool,
     closings: Vec<mail::Closing>,
@@ -82,6 +86,7 @@ impl<A: App> Worker<A> {
             common,
             shared,
             waiting: VecDeque::new(),
+            handshakes: VecDeque::new(),
             mail: VecDeque::new(),
             has_mail: true, // what was posted before there was a waker
             closings: Vec::new(),
@@ -117,6 +122,7 @@ impl<A: App> Worker<A> {
         let has_more = self.has_mail
             || !self.mail.is_empty()
             || !self.waiting.is_empty()
+            || !self.handshakes.is_empty()
             || !self.common.notes.is_empty()
             || !self.common.touched.is_empty()
             || self.listening.as_ref().is_some_and(Listening::is_ready);
@@ -140,6 +146,7 @@ impl<A: App> Worker<A> {
 
     fn round(&mut self, events: &Events) {
         self.common.spent = 0;
+        self.common.handshakes = HANDSHAKES;
         for event in events {
             match event.token() {
                 MAILBOX => self.has_mail = true,
@@ -152,6 +159,7 @@ impl<A: App> Worker<A> {
             }
         }
         self.serve_waiting();
+        self.serve_handshakes();
         self.accept();
         self.read_mail();
         self.close_some();
@@ -179,6 +187,22 @@ impl<A: App> Worker<A> {
                 break;
             }
             let Some(id) = self.waiting.pop_front() else {
+                break;
+            };
+            if let Some(client) = self.table.get(id) {
+                client.flags.listed = false;
+                self.turn(id.slot());
+            }
+        }
+    }
+
+    /// Turns of those whose TLS handshake is under way: a few in each round, since one takes as long as many messages.
+    fn serve_handshakes(&mut self) {
+        for _ in 0..self.handshakes.len() {
+            if self.common.handshakes == 0 {
+                break;
+            }
+            let Some(id) = self.handshakes.pop_front() else {
                 break;
             };
             if let Some(client) = self.table.get(id) {
@@ -246,7 +270,10 @@ impl<A: App> Worker<A> {
         let id = self.table.id(slot);
         if let Some(client) = self.table.slot(slot) {
             if !std::mem::replace(&mut client.flags.listed, true) {
-                self.waiting.push_back(id);
+                match client.socket.is_handshaking() {
+                    true => self.handshakes.push_back(id),
+                    false => self.waiting.push_back(id),
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -159,6 +159,30 @@ impl Transport for Stream {
 
     fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.transport().set_nodelay(nodelay)
+    }
+}
+
+/// For one thread, such as to answer plain HTTP.
+impl Read for Stream {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        Transport::read(self, space)
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match bytes {
+            [] => Ok(0),
+            bytes => Transport::write(self, &[IoSlice::new(bytes)]),
+        }
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Transport::write(self, slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Transport::flush(self)
     }
 }
 

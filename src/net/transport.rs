@@ -1,11 +1,13 @@
 //! The socket, as the threads need it.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::encoder::write_slices;
 
 /// A blocking stream of bytes that can be read by one thread while another writes: all methods take
 /// `&self`.
@@ -31,7 +33,7 @@ pub trait Transport: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of [`Write::write_vectored`].
+    /// Those of [`Write::write_vectored`](io::Write::write_vectored).
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Passes on bytes that [`write`](Self::write) took and still holds, such as TLS records. It is called
@@ -41,7 +43,7 @@ pub trait Transport: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of [`Write::flush`].
+    /// Those of [`Write::flush`](io::Write::flush).
     fn flush(&self) -> io::Result<()> {
         Ok(())
     }
@@ -92,14 +94,6 @@ pub trait Transport: Send + Sync + 'static {
     fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         let _ = nodelay;
         Ok(())
-    }
-}
-
-/// One slice needs no vectored call.
-fn write_slices(mut writer: impl Write, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    match slices {
-        [slice] => writer.write(slice),
-        slices => writer.write_vectored(slices),
     }
 }
 

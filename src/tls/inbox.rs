@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::Engine;
 use crate::buffer::Buffer;
+use crate::handshake::Response;
 
 /// Only the thread that reads locks it, and holds it while it waits for the peer.
 #[derive(Default)]
@@ -13,13 +15,41 @@ pub(super) struct Inbox {
     pub(super) records: Buffer,
     plain: Vec<u8>,
     taken: usize,
-    /// Whether anything has arrived.
-    pub(super) heard: bool,
+    pub(super) received: Received,
     /// Until when the rest of a request in plain HTTP is read, after its refusal.
     pub(super) refused_until: Option<Instant>,
     /// When to try again to send records that the peer did not take.
     pub(super) try_at: Option<Instant>,
+}
+
+/// How far the peer's side has come.
+#[derive(Default)]
+pub(super) struct Received {
+    /// Whether anything has arrived.
+    heard: bool,
     pub(super) end: Option<End>,
+}
+
+impl Received {
+    /// Whether a client speaks plain HTTP, by the first bytes that arrive: no record begins with a letter.
+    pub(super) fn is_http(&mut self, records: &[u8]) -> bool {
+        let is_first = !std::mem::replace(&mut self.heard, true);
+        is_first && records.first().is_some_and(u8::is_ascii_uppercase)
+    }
+
+    /// Has records opened, and notes the end if that is among them.
+    pub(super) fn open(
+        &mut self,
+        engine: &mut impl Engine,
+        records: &mut [u8],
+        plain: &mut dyn FnMut(&[u8]),
+    ) {
+        match engine.open(records, plain) {
+            Err(error) => self.end = Some(End::failed(error)),
+            Ok(()) if engine.is_closed() => self.end = Some(End::Eof),
+            Ok(()) => {}
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -52,9 +82,9 @@ impl End {
 }
 
 impl Inbox {
-    /// With bytes that were read before.
-    pub(super) fn new(records: Buffer) -> Self {
-        Self { records, ..Self::default() }
+    /// With bytes that were read before, and from where the peer's side has come to.
+    pub(super) fn new(records: Buffer, received: Received) -> Self {
+        Self { records, received, ..Self::default() }
     }
 
     /// Moves plaintext into `space`, as much as fits.
@@ -69,16 +99,12 @@ impl Inbox {
         n
     }
 
-    /// Opens what has arrived with `open`: into `space`, and what does not fit into memory of its own. How much
-    /// there is in `space`.
-    pub(super) fn open<T>(
-        &mut self,
-        space: &mut [u8],
-        open: impl FnOnce(&mut [u8], &mut dyn FnMut(&[u8])) -> T,
-    ) -> (usize, T) {
+    /// Opens what has arrived: into `space`, and what does not fit into memory of its own. How much there is in
+    /// `space`.
+    pub(super) fn open(&mut self, space: &mut [u8], engine: &mut impl Engine) -> usize {
         let mut filled = 0;
-        let Self { records, plain, .. } = self;
-        let result = open(records.unread_mut(), &mut |bytes| {
+        let Self { records, plain, received, .. } = self;
+        received.open(engine, records.unread_mut(), &mut |bytes| {
             let n = match plain.is_empty() {
                 true => copy(bytes, space.get_mut(filled..).unwrap_or_default()),
                 false => 0,
@@ -87,7 +113,7 @@ impl Inbox {
             plain.extend_from_slice(bytes.get(n..).unwrap_or_default());
         });
         records.consume(usize::MAX);
-        (filled, result)
+        filled
     }
 
     /// Gives memory back in silence.
@@ -96,6 +122,16 @@ impl Inbox {
             self.records = Buffer::new();
         }
     }
+}
+
+/// The answer to a client that speaks plain HTTP, in its own language.
+pub(crate) fn http_refusal() -> Response {
+    Response::refusal(400, "this port speaks TLS: use wss or https\n")
+}
+
+/// The end of its connection.
+pub(crate) fn spoke_http() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "plain HTTP on a port that speaks TLS")
 }
 
 fn copy(from: &[u8], to: &mut [u8]) -> usize {

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use crate::encoder::write_some;
-use crate::net::Transport;
 
 /// The plaintext of a record (RFC 8446 §5.1).
 const RECORD: usize = 16 * 1024;
@@ -37,6 +36,28 @@ impl Outbox {
             Some(kind) => Err(kind.into()),
             None if self.closed => Err(io::ErrorKind::BrokenPipe.into()),
             None => Ok(()),
+        }
+    }
+
+    /// How many bytes wait to be written.
+    #[cfg(all(feature = "mio", feature = "rustls"))]
+    pub(super) fn waiting(&self) -> usize {
+        self.records.len() - self.sent
+    }
+
+    /// Takes data: has it sealed when records of before are gone, which cannot be taken back, and must not pile up. How
+    /// much of it was taken, even if the records are not gone yet.
+    pub(super) fn write(
+        &mut self,
+        seal: impl FnOnce(&mut Self) -> io::Result<usize>,
+        mut push: impl FnMut(&mut Self) -> io::Result<()>,
+    ) -> io::Result<usize> {
+        self.check()?;
+        push(self)?;
+        let taken = seal(self)?;
+        match push(self) {
+            Err(error) if !is_timeout(&error) => Err(error),
+            _ => Ok(taken),
         }
     }
 
@@ -78,22 +99,20 @@ impl Outbox {
 
     /// Writes until all is written. Fails with `WouldBlock` or `TimedOut` after the write timeout; for good if the
     /// transport does not resume writes, since part of a record may be out.
-    pub(super) fn push<S: Transport>(
+    pub(super) fn push(
         &mut self,
-        stream: &S,
         timeout: Option<Duration>,
+        resumes_writes: bool,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<()> {
         if let Some(kind) = self.failed {
             return Err(kind.into());
         }
         let mut since = None;
-        let mut write = |slices: &[IoSlice<'_>]| stream.write(slices);
         while let Some(records @ [_, ..]) = self.records.get(self.sent..) {
             match write_some(&[IoSlice::new(records)], &mut write) {
                 Ok(Some(n)) => self.sent += n,
-                Ok(None) if stream.resumes_writes() => {
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
+                Ok(None) if resumes_writes => return Err(io::ErrorKind::WouldBlock.into()),
                 Ok(None) => {
                     self.failed = Some(io::ErrorKind::TimedOut);
                     return Err(io::ErrorKind::TimedOut.into());
@@ -114,6 +133,10 @@ impl Outbox {
         self.sent = 0;
         Ok(())
     }
+}
+
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// Takes slices a piece at a time.

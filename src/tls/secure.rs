@@ -15,11 +15,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Engine;
-use super::inbox::{End, Inbox};
-use super::outbox::Outbox;
+#[cfg(all(feature = "mio", feature = "rustls"))]
+use super::channel::Channel;
+use super::inbox::{End, Inbox, Received, http_refusal, spoke_http};
+use super::outbox::{Outbox, is_timeout};
 use super::timeout::Timeout;
 use crate::buffer::Buffer;
-use crate::handshake::Response;
 use crate::net::Transport;
 
 /// How often a full socket is tried again with what the engine itself has to say.
@@ -73,11 +74,24 @@ impl<S: Transport, E: Engine> Secure<S, E> {
             speaks: AtomicBool::new(engine.wants_write()),
             open: AtomicBool::new(!engine.is_handshaking()),
             engine: Mutex::new(engine),
-            inbox: Mutex::new(Inbox::new(input)),
+            inbox: Mutex::new(Inbox::new(input, Received::default())),
             outbox: Mutex::default(),
             read_timeout: Timeout::none(),
             set_timeout: Timeout::none(),
             write_timeout: Timeout::none(),
+        }
+    }
+
+    /// The server's side, from where a channel has come to.
+    #[cfg(all(feature = "mio", feature = "rustls"))]
+    pub(crate) fn resume(stream: S, channel: Channel<E>) -> Self {
+        let Channel { engine, received, outbox } = channel;
+        let speaks = engine.wants_write() || !outbox.is_empty();
+        Self {
+            speaks: AtomicBool::new(speaks),
+            inbox: Mutex::new(Inbox::new(Buffer::new(), received)),
+            outbox: Mutex::new(outbox),
+            ..Self::server(stream, engine)
         }
     }
 
@@ -99,7 +113,7 @@ impl<S: Transport, E: Engine> Secure<S, E> {
                 thread::sleep(left.min(Duration::from_millis(1)));
                 continue;
             };
-            match &inbox.end {
+            match &inbox.received.end {
                 Some(end) => return Err(end.write()),
                 None => {
                     let left = left.max(Duration::from_millis(1));
@@ -156,7 +170,7 @@ impl<S: Transport, E: Engine> Secure<S, E> {
             }
             match inbox.records.read_with(|space| self.stream.read(space)) {
                 Ok(0) => {
-                    inbox.end = Some(End::Eof);
+                    inbox.received.end = Some(End::Eof);
                     return Ok(0);
                 }
                 Ok(_) => {}
@@ -168,27 +182,19 @@ impl<S: Transport, E: Engine> Secure<S, E> {
                 Err(error) => return Err(error),
             }
         }
-        if !std::mem::replace(&mut inbox.heard, true)
-            && self.is_server
-            && inbox.records.unread().first().is_some_and(u8::is_ascii_uppercase)
-        {
+        if self.is_server && inbox.received.is_http(inbox.records.unread()) {
             self.refuse_http(inbox);
             return Ok(0);
         }
         let mut engine = lock(&self.engine)?;
-        let (filled, opened) = inbox.open(space, |records, plain| engine.open(records, plain));
+        let filled = inbox.open(space, &mut *engine);
         if !engine.is_handshaking() {
             self.open.store(true, SeqCst);
         }
-        let (speaks, is_closed) = (engine.wants_write(), engine.is_closed());
+        let speaks = engine.wants_write();
         drop(engine);
         if speaks {
             self.say();
-        }
-        match opened {
-            Err(error) => inbox.end = Some(End::failed(error)),
-            Ok(()) if is_closed => inbox.end = Some(End::Eof),
-            Ok(()) => {}
         }
         Ok(filled)
     }
@@ -208,7 +214,7 @@ impl<S: Transport, E: Engine> Secure<S, E> {
             self.speaks.store(false, SeqCst);
             // A failure, of the engine or of the socket, shows in the next write, if there is one.
             let _ = self.seal(&mut outbox, &[]);
-            let pushed = outbox.push(&self.stream, self.write_timeout.get());
+            let pushed = self.push(&mut outbox, self.write_timeout.get());
             if pushed.is_err_and(|error| is_timeout(&error)) && !outbox.has_failed() {
                 self.speaks.store(true, SeqCst);
                 return;
@@ -234,21 +240,14 @@ impl<S: Transport, E: Engine> Secure<S, E> {
         outbox.seal(&mut *lock(&self.engine)?, slices)
     }
 
-    fn write_with(&self, outbox: &mut Outbox, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        outbox.check()?;
-        // Records of before have to be gone: they cannot be taken back, and must not pile up.
-        outbox.push(&self.stream, self.write_timeout.get())?;
-        let taken = self.seal(outbox, slices)?;
-        match outbox.push(&self.stream, self.write_timeout.get()) {
-            Err(error) if !is_timeout(&error) => Err(error),
-            _ => Ok(taken),
-        }
+    fn push(&self, outbox: &mut Outbox, timeout: Option<Duration>) -> io::Result<()> {
+        let write = |slices: &[IoSlice<'_>]| self.stream.write(slices);
+        outbox.push(timeout, self.stream.resumes_writes(), write)
     }
 
     /// Tells a client that speaks HTTP, in HTTP, which is the wrong language here; it has time to read that.
     fn refuse_http(&self, inbox: &mut Inbox) {
-        let response =
-            Response::refusal(400, "this port speaks TLS: use wss or https\n").to_bytes();
+        let response = http_refusal().to_bytes();
         // If it cannot be told at once, it is not told.
         let _ = self.stream.write(&[IoSlice::new(&response)]);
         let _ = self.stream.flush();
@@ -274,9 +273,7 @@ impl<S: Transport, E: Engine> Secure<S, E> {
                 _ => {}
             }
         }
-        let error =
-            io::Error::new(io::ErrorKind::InvalidData, "plain HTTP on a port that speaks TLS");
-        inbox.end = Some(End::failed(error));
+        inbox.received.end = Some(End::failed(spoke_http()));
         Ok(())
     }
 }
@@ -291,7 +288,7 @@ impl<S: Transport, E: Engine> Transport for Secure<S, E> {
             if taken > 0 || space.is_empty() {
                 return Ok(taken);
             }
-            if let Some(end) = &inbox.end {
+            if let Some(end) = &inbox.received.end {
                 return end.read();
             }
             match inbox.refused_until {
@@ -303,7 +300,8 @@ impl<S: Transport, E: Engine> Transport for Secure<S, E> {
             }
             // Part of a record, or none that is the user's: the rest has the rest of the time.
             wait = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
-            if wait.is_some_and(|wait| wait < Duration::from_millis(1)) && inbox.end.is_none() {
+            let is_late = wait.is_some_and(|wait| wait < Duration::from_millis(1));
+            if is_late && inbox.received.end.is_none() {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
@@ -313,13 +311,16 @@ impl<S: Transport, E: Engine> Transport for Secure<S, E> {
         if !self.open.load(SeqCst) {
             self.handshake(self.write_timeout.get().unwrap_or(Duration::MAX))?;
         }
-        let written = self.write_with(&mut *lock(&self.outbox)?, slices);
+        let written = lock(&self.outbox)?.write(
+            |outbox| self.seal(outbox, slices),
+            |outbox| self.push(outbox, self.write_timeout.get()),
+        );
         self.speak();
         written
     }
 
     fn flush(&self) -> io::Result<()> {
-        let pushed = lock(&self.outbox)?.push(&self.stream, self.write_timeout.get());
+        let pushed = self.push(&mut *lock(&self.outbox)?, self.write_timeout.get());
         self.speak();
         pushed.and_then(|()| self.stream.flush())
     }
@@ -351,7 +352,7 @@ impl<S: Transport, E: Engine> Transport for Secure<S, E> {
                 outbox.close(&mut *engine);
                 drop(engine);
                 // Once: the end of the stream says the same.
-                let _ = outbox.push(&self.stream, Some(Duration::ZERO));
+                let _ = self.push(&mut outbox, Some(Duration::ZERO));
             }
             self.speak();
         }
@@ -389,8 +390,4 @@ fn try_lock<T>(mutex: &Mutex<T>) -> io::Result<Option<MutexGuard<'_, T>>> {
 
 fn panicked<T>(_: PoisonError<T>) -> io::Error {
     io::Error::other("a thread has panicked in this connection")
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }

@@ -66,12 +66,12 @@ pub(crate) const NOTHING: Heap = Heap { live: 0, peak: 0, allocations: 0 };
 
 /// Runs `code`, and keeps what it returns until all is counted.
 pub(crate) fn measure<T>(code: impl FnOnce() -> T) -> (T, Heap) {
-    let (live, allocations) = (LIVE.get(), ALLOCATIONS.get());
-    PEAK.set(live);
+    let (before, allocations) = (live(), ALLOCATIONS.get());
+    PEAK.set(before);
     let value = code();
     let heap = Heap {
-        live: (LIVE.get() - live).max(0) as usize,
-        peak: (PEAK.get() - live) as usize,
+        live: (live() - before).max(0) as usize,
+        peak: (PEAK.get() - before) as usize,
         allocations: ALLOCATIONS.get() - allocations,
     };
     (value, heap)

@@ -2,6 +2,10 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[cfg(all(feature = "mio", feature = "rustls"))]
+#[path = "../tls/authority.rs"]
+#[allow(dead_code, reason = "the tests of TLS use the rest")]
+mod authority;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(feature = "deflate")]
@@ -12,6 +16,8 @@ mod floods;
 mod heap;
 mod idle;
 mod messages;
+#[cfg(all(feature = "mio", feature = "rustls"))]
+mod secure;
 #[cfg(feature = "tokio")]
 mod tasks;
 mod threads;

@@ -14,6 +14,10 @@ mod client;
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "rustls")]
+#[path = "../tls/authority.rs"]
+#[allow(dead_code, reason = "the tests of TLS on threads use the rest")]
+mod authority;
 mod backpressure;
 mod closing;
 mod deadlines;
@@ -24,8 +28,14 @@ mod messages;
 mod minimal;
 mod model;
 mod running;
+#[cfg(feature = "rustls")]
+mod secure;
 mod shards;
 mod stopping;
 mod tasks;
 mod threads;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(feature = "rustls")]
+mod tls_handshake;
 mod topics;

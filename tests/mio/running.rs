@@ -1,13 +1,14 @@
 //! A server on a thread, whose application does what messages tell it to, and says what it was called for.
 
-use std::io::Read;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sansocket::handshake::{Head, Request, Response};
 use sansocket::mio::{Answer, App, Handle, Id, Peer, Server, Shard, Verdict};
+use sansocket::net::Transport;
 use sansocket::{Close, CloseCode, Config, Error, Message};
 
 use crate::client::{Client, PATIENCE};
@@ -139,9 +140,11 @@ impl App for Obedient {
                 }
                 let text = String::from_utf8_lossy(&body).into_owned();
                 let answer = format!("{} {text}", http.head.method());
-                std::io::Write::write_all(&mut http.stream, answer.as_bytes()).unwrap();
+                http.stream.write_all(answer.as_bytes()).unwrap();
+                http.stream.flush().unwrap();
+                http.stream.shutdown(Shutdown::Write).unwrap();
             }),
-            "/keep" => Answer::take(|mut http| _ = http.stream.read(&mut [0])),
+            "/keep" => Answer::take(|http| _ = http.stream.read(&mut [0])),
             _ => Answer::Reject,
         }
     }
@@ -320,7 +323,7 @@ impl Drop for Running {
     }
 }
 
-impl Client {
+impl<S: Read + Write> Client<S> {
     pub(crate) fn say(&mut self, text: &str) {
         self.write(&wire::client(TEXT, text.as_bytes()));
     }
@@ -379,16 +382,18 @@ impl Client {
         rest
     }
 
+    pub(crate) fn status(&mut self) -> u16 {
+        let head = self.try_read_head().unwrap();
+        head.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Client {
     /// Sends a request to a path, and reads the status of the answer.
     pub(crate) fn request(address: SocketAddr, path: &str) -> (Self, u16) {
         let mut client = Self::connect(address);
         client.write(crate::client::REQUEST.replace("/ws", path).as_bytes());
         let status = client.status();
         (client, status)
-    }
-
-    pub(crate) fn status(&mut self) -> u16 {
-        let head = self.try_read_head().unwrap();
-        head.split(' ').nth(1).unwrap().parse().unwrap()
     }
 }

@@ -13,7 +13,8 @@ pub(crate) const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: example.com\r\nUpgra
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 
-pub(crate) struct Client(pub(crate) TcpStream);
+/// Over TCP, or what lies over that.
+pub(crate) struct Client<S = TcpStream>(pub(crate) S);
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
@@ -30,6 +31,24 @@ impl Client {
         client
     }
 
+    /// Ends its side, and reads what comes until the server has ended its own, too: this.
+    pub(crate) fn half_close(mut self) -> Vec<u8> {
+        self.0.shutdown(Shutdown::Write).unwrap();
+        let mut rest = Vec::new();
+        if let Err(error) = self.0.read_to_end(&mut rest) {
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        }
+        rest
+    }
+
+    /// Closes with a reset rather than an end, which is what the system does if there is something
+    /// unread.
+    pub(crate) fn reset(self) {
+        assert_eq!(self.0.peek(&mut [0]).unwrap(), 1);
+    }
+}
+
+impl<S: Read + Write> Client<S> {
     pub(crate) fn read_head(&mut self) {
         let head = self.try_read_head().unwrap();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
@@ -61,21 +80,5 @@ impl Client {
         let mut answer = Vec::new();
         self.0.read_to_end(&mut answer).unwrap();
         assert_eq!(answer, b"\x88\x02\x03\xe8");
-    }
-
-    /// Ends its side, and reads what comes until the server has ended its own, too: this.
-    pub(crate) fn half_close(mut self) -> Vec<u8> {
-        self.0.shutdown(Shutdown::Write).unwrap();
-        let mut rest = Vec::new();
-        if let Err(error) = self.0.read_to_end(&mut rest) {
-            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-        }
-        rest
-    }
-
-    /// Closes with a reset rather than an end, which is what the system does if there is something
-    /// unread.
-    pub(crate) fn reset(self) {
-        assert_eq!(self.0.peek(&mut [0]).unwrap(), 1);
     }
 }

@@ -57,21 +57,25 @@ impl<A: App> Worker<A> {
         };
         let both = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
-        let ready =
-            nodelay.and_then(|()| registry.register(&mut stream, Token(slot as usize), both));
-        if let Err(error) = ready {
-            self.table.give_back(slot);
-            self.leave(is_refusal);
-            return refused(&mut self.app, from, &error.into());
-        }
-        self.table.insert(slot, Client::new(stream, from, is_refusal, &self.common.config));
+        let ready = nodelay
+            .and_then(|()| registry.register(&mut stream, Token(slot as usize), both))
+            .and_then(|()| self.common.socket(stream));
+        let socket = match ready {
+            Ok(socket) => socket,
+            Err(error) => {
+                self.table.give_back(slot);
+                self.leave(is_refusal);
+                return refused(&mut self.app, from, &error.into());
+            }
+        };
+        self.table.insert(slot, Client::new(socket, from, is_refusal, &self.common.config));
         // It may have spoken already; its deadline counts from now on.
         self.turn(slot);
     }
 
     /// Gives a socket to a thread of the application.
     pub(super) fn give_away(&mut self, slot: u32) {
-        let Some(Client { mut stream, stage: Stage::Handshake(handshake), input, .. }) =
+        let Some(Client { mut socket, stage: Stage::Handshake(handshake), input, .. }) =
             self.table.remove(slot)
         else {
             return;
@@ -80,13 +84,12 @@ impl<A: App> Worker<A> {
         let Some(taken) = handshake.taken else {
             return; // it is
         };
-        let _ = self.poll.registry().deregister(&mut stream);
+        let _ = self.poll.registry().deregister(socket.tcp_mut());
         let from = handshake.from;
         let input = input.map_or_else(Buffer::new, |input| *input);
         let serve = move || {
             let _leave = leave;
-            let stream = std::net::TcpStream::from(stream);
-            if stream.set_nonblocking(false).is_ok() {
+            if let Ok(stream) = socket.into_blocking() {
                 (taken.serve)(HttpRequest { stream, head: taken.head, input });
             }
         };
