@@ -22,6 +22,7 @@ use crate::deflate::Lent;
 use memory::{LARGE_READ, LONG_FRAME, SMALL_READ};
 
 /// Adapters that lend one buffer, or one queue, to many connections keep no more memory than this in it.
+#[cfg(any(feature = "mio", feature = "tokio"))]
 pub(crate) const MAX_SPARE: usize = 256 * 1024;
 
 /// The received bytes of one connection: room to read into, and what was not yet decoded.

@@ -78,7 +78,6 @@ pub(crate) fn measure<T>(code: impl FnOnce() -> T) -> (T, Heap) {
 }
 
 /// Bytes that this thread has allocated and not freed.
-#[cfg(feature = "mio")]
 pub(crate) fn live() -> isize {
     LIVE.get()
 }
