@@ -17,8 +17,9 @@ impl Window {
         self.0.drain(..self.0.len() - kept);
         let needed = kept + message.len();
         if self.0.capacity() < needed {
-            let doubled = needed.max(self.0.capacity().saturating_mul(2)).min(max);
-            self.0.reserve_exact(doubled - kept);
+            // Two sizes, and no more: those between would leave holes in the heap, of as many bytes.
+            let capacity = if needed <= max / 8 { max / 8 } else { max };
+            self.0.reserve_exact(capacity - kept);
         }
         self.0.extend_from_slice(message);
     }
