@@ -60,6 +60,7 @@ pub type Serve = fn(TcpListener) -> io::Result<()>;
 pub const SERVERS: &[(&str, Serve)] = &[
     ("sansocket threads, send", sansocket::serve_send),
     ("sansocket threads, feed", sansocket::serve_feed),
+    ("sansocket tokio", sansocket::serve_tasks),
     ("tungstenite threads", tungstenite::serve),
     ("tokio-tungstenite", tokio_tungstenite::serve),
     ("tokio-tungstenite, 4 KiB buffers", tokio_tungstenite::serve_small),

@@ -285,14 +285,25 @@ pub fn serve_compressed_tokio(listener: TcpListener) -> io::Result<()> {
 }
 
 /// Echoes in a task; what was received at once is answered at once.
-async fn echo<S: sansocket::tokio::Transport>(stream: S, config: Config) {
-    if let Ok((sender, mut receiver)) = sansocket::tokio::accept(stream, config).await {
-        while let Ok(Some(message)) = receiver.recv().await {
-            if sender.feed(message).await.is_err() {
-                return;
+fn echo<S>(stream: S, config: Config) -> impl Future<Output = ()> + Send
+where
+    S: sansocket::tokio::Transport + Send,
+{
+    // Out here, so that the task holds neither while it is idle.
+    let accepted = sansocket::tokio::accept(stream, config);
+    async move {
+        if let Ok((sender, mut receiver)) = accepted.await {
+            while let Ok(Some(message)) = receiver.recv().await {
+                if sender.feed(message).await.is_err() {
+                    return;
+                }
             }
         }
     }
+}
+
+pub fn serve_tasks(listener: TcpListener) -> io::Result<()> {
+    serve_tokio(listener, |stream| echo(stream, config()))
 }
 
 pub fn serve_secure_tokio(listener: TcpListener) -> io::Result<()> {

@@ -82,7 +82,6 @@ pub fn all(roles: &[Role]) -> Result<Vec<Server>, String> {
         let (own, flags): (&[_], _) = match role {
             Role::Echo => {
                 add(role, "sansocket event loop", example("event_loop", &[])?);
-                add(role, "sansocket tokio", example("tokio_echo", &[])?);
                 (SERVERS, words(&[]))
             }
             Role::Broadcast => {
