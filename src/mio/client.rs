@@ -10,7 +10,7 @@ use crate::buffer::{Buffer, MAX_SPARE};
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::encoder::{Written, write_slices};
-use crate::handshake::{Acceptor, Head, Response};
+use crate::handshake::{Acceptor, Head};
 
 pub(super) struct Client<S> {
     pub(super) socket: Socket,
@@ -73,17 +73,16 @@ pub(super) struct Taken {
 
 impl<S> Client<S> {
     pub(super) fn new(socket: Socket, from: SocketAddr, is_refusal: bool, config: &Config) -> Self {
-        let mut acceptor = Acceptor::new(config);
-        if is_refusal {
-            let _ = acceptor.respond(Response::full()); // nothing was answered before
-        }
+        let acceptor = Acceptor::new(config);
         let handshake = Handshake { acceptor, from, is_refusal, deciding: None, taken: None };
-        Self {
+        let mut client = Self {
             flags: Flags { busy: socket.is_handshaking(), ..Flags::default() },
             socket,
             stage: Stage::Handshake(Box::new(handshake)),
             input: None,
-        }
+        };
+        client.refuse_full();
+        client
     }
 
     pub(super) fn is_refusal(&self) -> bool {

@@ -19,6 +19,7 @@ impl<S> Client<S> {
         app: &mut A,
         common: &Common,
     ) {
+        self.refuse_full();
         let Stage::Handshake(handshake) = &mut self.stage else {
             return;
         };
@@ -45,6 +46,16 @@ impl<S> Client<S> {
                 app.refused(handshake.from, &error.into());
             }
             Err(_) => {}
+        }
+    }
+
+    /// Answers a client for which there is no room, once it can be told: a TLS handshake has the deadline of any other, and
+    /// ends with the stream.
+    pub(super) fn refuse_full(&mut self) {
+        if let Stage::Handshake(handshake) = &mut self.stage {
+            if handshake.is_refusal && !self.socket.is_handshaking() {
+                let _ = handshake.acceptor.respond(Response::full()); // once
+            }
         }
     }
 

@@ -88,6 +88,27 @@ fn a_full_server_says_so_within_tls() {
     assert_eq!(first.ask("echo still here"), "still here");
 }
 
+// ML-21, ML-07: sixteen are told at a time, and those who do not get so far hold no place
+#[test]
+fn clients_without_room_that_stop_in_the_handshake_hold_up_no_others() {
+    let timeout = Duration::from_millis(500);
+    for stays in [true, false] {
+        let config = Config::builder().handshake_timeout(timeout).build().unwrap();
+        let server = Running::start_secure_with(config, |server| server.max_connections(1));
+        let (_first, _) = server.secure_client();
+        let mut silent: Vec<_> = (0..16).map(|_| Client::connect(server.address)).collect();
+        if !stays {
+            silent.clear();
+        }
+        for _ in 0..2 * 16 {
+            server.refused(); // there is no room, and: it took too long, or is gone
+        }
+        let mut next = Secure::connect_secure(server.address, client());
+        next.write(REQUEST.as_bytes());
+        assert_eq!(next.status(), 503);
+    }
+}
+
 // ML-21, ML-04: by the event loop, and by a thread
 #[test]
 fn plain_http_over_tls_is_answered() {
