@@ -11,7 +11,7 @@
 //!
 //! The memory grows as bytes arrive, never by a length that a peer declared.
 
-mod memory;
+pub(crate) mod memory;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -20,10 +20,6 @@ use std::ops::Range;
 #[cfg(feature = "deflate")]
 use crate::deflate::Lent;
 use memory::{LARGE_READ, LONG_FRAME, SMALL_READ};
-
-/// Adapters that lend one buffer, or one queue, to many connections keep no more memory than this in it.
-#[cfg(any(feature = "mio", feature = "tokio"))]
-pub(crate) const MAX_SPARE: usize = 256 * 1024;
 
 /// The received bytes of one connection: room to read into, and what was not yet decoded.
 ///

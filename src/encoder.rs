@@ -204,18 +204,14 @@ impl Encoder {
 
     #[inline]
     pub(crate) fn admit(&self, len: usize) -> Result<(), SendError> {
-        self.check_open()?;
-        if self.fits(len) { Ok(()) } else { Err(self.refusal(len)) }
+        self.admit_behind(0, len)
     }
 
-    /// The same if so many bytes more waited.
-    #[cfg(feature = "mio")]
+    /// The same where the writer holds so many bytes that it took from the queue.
+    #[inline]
     pub(crate) fn admit_behind(&self, held: usize, len: usize) -> Result<(), SendError> {
-        self.admit(len)?;
-        // As in `fits`, where something waits.
-        let waiting = held.saturating_add(self.queued()).saturating_add(14);
-        let fits = len.saturating_add(waiting) <= self.max_queue;
-        if fits { Ok(()) } else { Err(self.refusal(len)) }
+        self.check_open()?;
+        if self.fits_behind(held, len) { Ok(()) } else { Err(self.refusal(len)) }
     }
 
     #[cold]

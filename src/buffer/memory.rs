@@ -8,6 +8,9 @@ pub(super) const SMALL_READ: usize = 4 * 1024;
 pub(super) const LARGE_READ: usize = 64 * 1024;
 /// From what length on frames are read one at a time.
 pub(super) const LONG_FRAME: usize = 16 * 1024;
+/// Adapters that lend one buffer, or one queue, to many connections keep no more memory than this in it.
+#[cfg(any(feature = "mio", feature = "tokio"))]
+pub(crate) const MAX_SPARE: usize = 256 * 1024;
 /// The bytes read past the end of a long frame, so that it shows whether there is more: one byte, too
 /// little to begin with the next.
 const MORE: usize = 1;

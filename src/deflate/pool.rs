@@ -50,7 +50,7 @@ impl Pool {
             return Some(all.idle.remove(i));
         }
         if all.idle.len() + all.at_work > KEPT {
-            all.idle.pop(); // it has another window
+            all.idle.remove(0); // of another window, and the one that was not wanted for longest
         }
         None
     }

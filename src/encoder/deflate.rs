@@ -146,7 +146,7 @@ impl Encoder {
     /// is room: the next can refer to it.
     fn max_compressed(&self, len: usize, is_first: bool) -> usize {
         let longer = len.saturating_add(len / 8).saturating_add(16);
-        if is_first && self.fits(longer) { longer } else { len.saturating_sub(1) }
+        if is_first && self.fits_behind(0, longer) { longer } else { len.saturating_sub(1) }
     }
 
     fn push_compressed(&mut self, opcode: Opcode, compressed: &[u8]) {

@@ -66,10 +66,10 @@ impl Encoder {
         self.queue.len() - self.sent + urgent
     }
 
-    /// Whether a payload of `len` bytes fits into the queue.
+    /// Whether a payload of `len` bytes fits into the queue, where the writer holds so many bytes that it took from it.
     #[inline]
-    pub(crate) fn fits(&self, len: usize) -> bool {
-        match self.queue.len() - self.sent {
+    pub(super) fn fits_behind(&self, held: usize, len: usize) -> bool {
+        match held.saturating_add(self.queue.len() - self.sent) {
             // So that a message as large as the limit can be sent at all.
             0 => len <= self.max_queue,
             // 14 bytes of header at most.

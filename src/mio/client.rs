@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::app::HttpRequest;
 use super::socket::Socket;
-use crate::buffer::{Buffer, MAX_SPARE};
+use crate::buffer::Buffer;
+use crate::buffer::memory::MAX_SPARE;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::encoder::{Written, write_slices};

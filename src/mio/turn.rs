@@ -11,7 +11,8 @@ use super::common::{Common, End};
 use super::peer::Peer;
 use super::socket::Read;
 use super::table::Id;
-use crate::buffer::{Buffer, MAX_SPARE};
+use crate::buffer::Buffer;
+use crate::buffer::memory::MAX_SPARE;
 use crate::close::CloseCode;
 use crate::encoder::Written;
 use crate::error::{Disconnected, Error};
@@ -73,8 +74,8 @@ impl<S> Client<S> {
         self.input = match own {
             Some(own) if !own.is_empty() => Some(own),
             _ if !shared.is_empty() => Some(Box::new(shared.detach())),
-            // The larger memory stays, for the next to read into.
-            Some(own) if own.capacity() > shared.capacity() => {
+            // The larger memory stays, for the next to read into, unless it is too large.
+            Some(own) if (shared.capacity()..=MAX_SPARE).contains(&own.capacity()) => {
                 shared = *own;
                 None
             }

@@ -54,7 +54,8 @@ fn check_alpn(protocols: &[Vec<u8>]) -> io::Result<()> {
 /// The crypto provider is the one that was installed for the process, or else `ring` or `aws-lc-rs`, by the features
 /// with these names. None is installed by this.
 ///
-/// It is made once, and its sessions are resumed: certificates that the operating system trusts later are not seen.
+/// It is made once for the process, and its sessions are resumed: a provider that is installed later, and certificates that
+/// the operating system trusts later, or no longer, are not seen.
 ///
 /// # Errors
 ///

@@ -5,7 +5,8 @@
 
 use std::cell::Cell;
 
-use crate::buffer::{Buffer, MAX_SPARE};
+use crate::buffer::Buffer;
+use crate::buffer::memory::MAX_SPARE;
 use crate::connection::WriteHalf;
 
 thread_local! {

@@ -32,14 +32,7 @@ fn a_handshake_in_advance_has_a_deadline_and_goes_on() {
         let error = secure.handshake(timeout).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{timeout:?}");
     }
-    let shaking = thread::spawn({
-        let secure = Arc::clone(&secure);
-        move || secure.handshake(PATIENCE)
-    });
-    while peer.tls.is_handshaking() {
-        peer.take().unwrap();
-    }
-    shaking.join().unwrap().unwrap();
+    shake_hands(&mut peer, &secure);
     secure.handshake(Duration::ZERO).unwrap();
     assert_eq!(write(&secure, b"hello").unwrap(), 5);
     secure.flush().unwrap();
@@ -88,17 +81,21 @@ fn a_handshake_that_is_cut_off_stays_an_error() {
     }
 }
 
-/// After the handshake.
-fn open() -> (Peer, Arc<Secure<Pipe, Rustls>>) {
-    let (mut peer, secure) = start();
+fn shake_hands(peer: &mut Peer, secure: &Arc<Secure<Pipe, Rustls>>) {
     let shaking = thread::spawn({
-        let secure = Arc::clone(&secure);
+        let secure = Arc::clone(secure);
         move || secure.handshake(PATIENCE)
     });
     while peer.tls.is_handshaking() {
         peer.take().unwrap();
     }
     shaking.join().unwrap().unwrap();
+}
+
+/// After the handshake.
+fn open() -> (Peer, Arc<Secure<Pipe, Rustls>>) {
+    let (mut peer, secure) = start();
+    shake_hands(&mut peer, &secure);
     (peer, secure)
 }
 
