@@ -177,8 +177,11 @@ fn uws(name: &str, variable: &str, flags: &[&str]) -> Option<PathBuf> {
         return Some(path.into());
     }
     let path = target().join(name);
-    if !path.exists() {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("uws/build.sh");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("uws");
+    let script = source.join("build.sh");
+    let changed = |file: &Path| file.metadata().and_then(|metadata| metadata.modified()).ok();
+    let newest = changed(&script).max(changed(&source.join("echo.cpp")));
+    if changed(&path) < newest {
         let status = Command::new(script).arg(&path).args(flags).stdout(Stdio::null()).status();
         if !status.is_ok_and(|status| status.success()) {
             eprintln!("without uWebSockets: uws/build.sh failed");
