@@ -61,6 +61,8 @@ pub(super) struct Handshake {
     pub(super) from: SocketAddr,
     /// It is only told that there is no room.
     pub(super) is_refusal: bool,
+    /// The application knows that it was refused.
+    pub(super) reported: bool,
     /// The application decides, until then.
     pub(super) deciding: Option<Instant>,
     /// The socket is to be given away.
@@ -75,7 +77,14 @@ pub(super) struct Taken {
 impl<S> Client<S> {
     pub(super) fn new(socket: Socket, from: SocketAddr, is_refusal: bool, config: &Config) -> Self {
         let acceptor = Acceptor::new(config);
-        let handshake = Handshake { acceptor, from, is_refusal, deciding: None, taken: None };
+        let handshake = Handshake {
+            acceptor,
+            from,
+            is_refusal,
+            reported: is_refusal,
+            deciding: None,
+            taken: None,
+        };
         let mut client = Self {
             flags: Flags { busy: socket.is_handshaking(), ..Flags::default() },
             socket,

@@ -1,12 +1,14 @@
 //! From a request to an open connection, or to an answer that opens none: as the application says.
 
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::app::{Answer, App, Verdict};
 use super::client::{Client, Handshake, Stage, Taken};
 use super::common::Common;
 use super::table::Id;
-#[cfg(feature = "rustls")]
-use super::turn::refused;
 use crate::buffer::Buffer;
+use crate::error::Error;
 use crate::handshake::{Incoming, Response};
 #[cfg(feature = "rustls")]
 use crate::tls::{http_refusal, spoke_http};
@@ -33,17 +35,15 @@ impl<S> Client<S> {
             Ok(Some(Incoming::Http(head))) => match app.http(handshake.from, &head) {
                 Answer::Respond(response) => handshake.respond(response),
                 Answer::Reject => {
-                    let refused = handshake.acceptor.reject();
-                    let from = handshake.from;
-                    if let Some(error) = refused {
-                        app.refused(from, &error.into());
+                    if let Some(error) = handshake.acceptor.reject() {
+                        handshake.report(app, &error.into());
                     }
                 }
                 Answer::Take(serve) => handshake.taken = Some(Taken { head, serve }),
             },
             // A refusal is pending, now. From then on it is the same again.
             Err(error) if was_silent && !handshake.acceptor.pending().is_empty() => {
-                app.refused(handshake.from, &error.into());
+                handshake.report(app, &error.into());
             }
             Err(_) => {}
         }
@@ -66,7 +66,7 @@ impl<S> Client<S> {
             // One for which there is no room is told that, in the clear.
             if !handshake.is_refusal {
                 handshake.respond(http_refusal());
-                refused(app, handshake.from, &spoke_http().into());
+                handshake.report(app, &spoke_http().into());
             }
         }
     }
@@ -103,6 +103,13 @@ impl<S> Client<S> {
 }
 
 impl Handshake {
+    /// Tells the application why it is not let in, once.
+    pub(super) fn report<A: App>(&mut self, app: &mut A, error: &Error) {
+        if !std::mem::replace(&mut self.reported, true) {
+            refused(app, self.from, error);
+        }
+    }
+
     /// Answers without opening a connection.
     pub(super) fn respond(&mut self, response: Response) {
         if self.acceptor.respond(response).is_err() {
@@ -110,4 +117,9 @@ impl Handshake {
             let _ = self.acceptor.respond(Response::no_answer());
         }
     }
+}
+
+/// A panic in there is no reason to serve nobody any more.
+pub(super) fn refused<A: App>(app: &mut A, from: SocketAddr, error: &Error) {
+    let _ = catch_unwind(AssertUnwindSafe(|| app.refused(from, error)));
 }

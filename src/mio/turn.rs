@@ -320,7 +320,7 @@ impl<S> Client<S> {
         match &mut self.stage {
             Stage::Handshake(handshake) => {
                 if let Err(error) = handshake.acceptor.eof() {
-                    refused(app, handshake.from, &error.into());
+                    handshake.report(app, &error.into());
                 }
             }
             Stage::Open { connection, .. } => {
@@ -344,7 +344,7 @@ impl<S> Client<S> {
                     handshake.respond(Response::unavailable("the server has no answer yet\n"));
                 }
                 handshake.acceptor.tick(now).unwrap_or_else(|error| {
-                    refused(app, handshake.from, &error.into());
+                    handshake.report(app, &error.into());
                     Some(now)
                 })
             }
@@ -361,16 +361,16 @@ impl<S> Client<S> {
     }
 
     /// The socket has failed.
-    fn fail<A: App<State = S>>(&self, error: io::Error, app: &mut A, common: &mut Common) -> Next {
-        match &self.stage {
-            Stage::Handshake(handshake) => refused(app, handshake.from, &error.into()),
+    fn fail<A: App<State = S>>(
+        &mut self,
+        error: io::Error,
+        app: &mut A,
+        common: &mut Common,
+    ) -> Next {
+        match &mut self.stage {
+            Stage::Handshake(handshake) => handshake.report(app, &error.into()),
             Stage::Open { .. } => common.end(|| End::Failed(error.into())),
         }
         Next::Gone
     }
-}
-
-/// A panic in there is no reason to serve nobody any more.
-pub(super) fn refused<A: App>(app: &mut A, from: std::net::SocketAddr, error: &Error) {
-    let _ = catch_unwind(AssertUnwindSafe(|| app.refused(from, error)));
 }

@@ -1,5 +1,6 @@
 //! Who is let in, and when that is decided.
 
+use std::net::TcpStream;
 use std::time::Duration;
 
 use sansocket::Config;
@@ -132,4 +133,17 @@ fn of_a_rush_sixteen_are_told_at_a_time() {
     // Those that have ended their side meanwhile make room for others.
     assert!((16..40).contains(&told), "{told}");
     assert_eq!(server.handle.connections(), 1);
+}
+
+// ML-02, ML-03: also if a client for which there is no room resets the connection then
+#[test]
+fn a_client_that_is_refused_is_reported_once() {
+    let server = Running::start_with(Config::default(), |server| server.max_connections(1));
+    let (_first, _) = server.client();
+    for _ in 0..2 {
+        let client = TcpStream::connect(server.address).unwrap();
+        assert!(server.refused().contains("connections"), "and nothing of the one before");
+        // Closed with something to read, it resets.
+        assert_eq!(client.peek(&mut [0]).unwrap(), 1);
+    }
 }

@@ -13,8 +13,8 @@ use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::mio::app::{App, HttpRequest};
 use crate::mio::client::{Client, Stage};
+use crate::mio::handshake::refused;
 use crate::mio::shared::{Admission, Shared};
-use crate::mio::turn::refused;
 
 /// New connections of a round.
 const ACCEPTS: usize = 64;
@@ -65,7 +65,10 @@ impl<A: App> Worker<A> {
             Err(error) => {
                 self.table.give_back(slot);
                 self.leave(is_refusal);
-                return refused(&mut self.app, from, &error.into());
+                if !is_refusal {
+                    refused(&mut self.app, from, &error.into());
+                }
+                return;
             }
         };
         self.table.insert(slot, Client::new(socket, from, is_refusal, &self.common.config));
