@@ -12,6 +12,9 @@ use crate::authority::Authority;
 use crate::buffer::Buffer;
 use crate::config::{Config, MAX_HEADERS};
 
+/// Most heads are not larger, in bytes.
+const USUAL: usize = 512;
+
 /// The head of an HTTP request: what a plain one is handed over as, so that one port can serve
 /// web pages and WebSockets.
 ///
@@ -36,13 +39,14 @@ impl Head {
         version: (u8, u8),
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Self {
+        let headers = headers.into_iter();
         let mut head = Self {
-            bytes: Vec::new(),
+            bytes: Vec::with_capacity(USUAL),
             method: 0..0,
             target: 0..0,
             version,
             authority: None,
-            headers: Vec::new(),
+            headers: Vec::with_capacity(headers.size_hint().0.min(MAX_HEADERS)),
         };
         head.method = head.keep(method.as_bytes());
         head.target = head.keep(target.as_bytes());

@@ -9,6 +9,9 @@ use super::grammar::is_token;
 use crate::config::{Agreement, Config, Role};
 use crate::connection::Connection;
 
+/// Most heads are not larger, in bytes.
+const USUAL: usize = 256;
+
 /// An HTTP response that accepts or refuses an upgrade, or answers plain HTTP.
 ///
 /// ```
@@ -280,13 +283,16 @@ impl Response {
     /// All of it, as it goes on the wire.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        [&self.head_bytes(), self.body_bytes()].concat()
+        let mut bytes = self.head_bytes();
+        bytes.extend_from_slice(&self.body);
+        bytes
     }
 
     /// The same without the body: the answer to a `HEAD` request (RFC 9110 §9.3.2).
     #[must_use]
     pub fn head_bytes(&self) -> Vec<u8> {
-        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, phrase(self.status));
+        let mut head = String::with_capacity(USUAL + self.body.len());
+        head.extend(["HTTP/1.1 ", &self.status.to_string(), " ", phrase(self.status), "\r\n"]);
         for (name, value) in &self.headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
