@@ -496,10 +496,13 @@ impl Connection {
         self.write.encoder.admit_behind(held, len)
     }
 
-    /// Says whether the writer has passed on what it took, see [`WriteHalf::set_flushed`].
+    /// Has the writer pass on what it took, see [`WriteHalf::flush_with`].
     #[cfg(all(feature = "mio", feature = "rustls"))]
-    pub(crate) fn set_flushed(&mut self, flushed: bool) {
-        self.write.set_flushed(flushed);
+    pub(crate) fn flush_with(
+        &mut self,
+        flush: impl FnOnce() -> io::Result<usize>,
+    ) -> io::Result<Written> {
+        self.write.flush_with(flush)
     }
 
     /// Forgets what was sent before, and gives its memory back: the next message refers to nothing before it. It does so

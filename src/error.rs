@@ -274,3 +274,8 @@ pub struct Disconnected {
     /// Whether a message or frame was under way, which is lost.
     pub mid_message: bool,
 }
+
+/// Whether a socket only takes or has no more at present, whichever of the two its system calls that.
+pub(crate) fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+}

@@ -7,7 +7,7 @@ use crate::close::CloseCode;
 use crate::config::{Agreement, Config, Role};
 use crate::control::Replies;
 use crate::encoder::{self, Encoder, Unsent, Written, write_slices};
-use crate::error::{SendError, TimedOut};
+use crate::error::{SendError, TimedOut, is_timeout};
 use crate::message::Message;
 use crate::prepared::Prepared;
 use crate::timers::Stall;
@@ -24,8 +24,11 @@ pub struct WriteHalf {
     finishing: bool,
     /// A message that is not in the queue waits to be written.
     unsent: bool,
-    /// The writer holds bytes that it has not passed on.
+    /// The writer may hold bytes that it has not passed on.
     unflushed: bool,
+    /// What it could not pass on when it was last asked to, in steps of 16 bytes: a stream of TLS records holds less
+    /// than a megabyte.
+    held: u16,
     /// Our side of the stream was ended.
     shut: bool,
     /// The stream cannot be written to any more.
@@ -69,6 +72,7 @@ impl WriteHalf {
             finishing: false,
             unsent: false,
             unflushed: false,
+            held: 0,
             shut: false,
             failed: false,
         }
@@ -304,12 +308,50 @@ impl WriteHalf {
         written
     }
 
-    /// Says whether the writer has passed on what it took. One that has not, such as a stream of TLS
-    /// records, counts as if it waited here: for the write timeout, and before our side is ended.
-    pub fn set_flushed(&mut self, flushed: bool) {
-        if std::mem::replace(&mut self.unflushed, !flushed) && flushed {
-            self.stall.moved(1); // what the writer held
+    /// Has the writer pass on what it took, when all is [written](Self::write_with): one that holds something for
+    /// itself, such as a stream of TLS records. `flush` says how many bytes it still holds, or meets `WouldBlock`
+    /// or `TimedOut`, if it cannot tell. They count as if they waited here: for the write timeout, and before our
+    /// side is ended. Writers that hold nothing need none of this.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use sansocket::{Config, Connection, Written};
+    ///
+    /// let (_, mut write) = Connection::server(Config::default()).split();
+    /// let now = Instant::now();
+    /// assert_eq!(write.flush_with(|| Ok(100))?, Written::Blocked);
+    /// assert_eq!(write.tick(now)?, Some(now + Duration::from_secs(30)));
+    /// assert_eq!(write.flush_with(|| Ok(0))?, Written::All);
+    /// assert_eq!(write.tick(now)?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `flush` but `WouldBlock` and `TimedOut`. Nothing can be sent any more.
+    pub fn flush_with(&mut self, flush: impl FnOnce() -> io::Result<usize>) -> io::Result<Written> {
+        let held = match flush() {
+            Ok(held) => u16::try_from(held.div_ceil(16)).unwrap_or(u16::MAX),
+            Err(error) if is_timeout(&error) => self.held.max(1),
+            Err(error) => {
+                self.write_failed();
+                return Err(error);
+            }
+        };
+        // What it takes from us tells nothing of the peer.
+        if held < std::mem::replace(&mut self.held, held) {
+            self.stall.passed_on();
         }
+        self.unflushed = held > 0;
+        Ok(match held {
+            0 => Written::All,
+            _ => Written::Blocked,
+        })
+    }
+
+    /// Says that the writer may hold something, and was not asked to pass it on.
+    pub(crate) fn set_unflushed(&mut self) {
+        self.unflushed = true;
     }
 
     /// Says that a write has failed. What waits is dropped, and nothing can be sent any more.
@@ -317,6 +359,7 @@ impl WriteHalf {
         self.failed = true;
         self.unsent = false;
         self.unflushed = false;
+        self.held = 0;
         self.stall.set_blocked(false);
         self.encoder.discard();
     }
@@ -424,7 +467,7 @@ impl WriteHalf {
 
     /// Whether the socket took no more at the last write.
     pub(crate) fn is_blocked(&self) -> bool {
-        self.stall.is_blocked()
+        self.stall.is_blocked() || self.held > 0
     }
 
     /// Whether messages may still be sent.

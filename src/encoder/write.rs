@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, IoSlice, Write};
 
 use super::{Encoder, check_ping};
-use crate::error::SendError;
+use crate::error::{SendError, is_timeout};
 use crate::frame::{HeaderBytes, Opcode};
 use crate::message::Message;
 use crate::prepared::Prepared;
@@ -216,11 +216,9 @@ pub(crate) fn write_some(
                 Err(io::Error::new(io::ErrorKind::InvalidData, reason))
             }
             Ok(n) => Ok(Some(n)),
-            Err(error) => match error.kind() {
-                io::ErrorKind::Interrupted => continue,
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Ok(None),
-                _ => Err(error),
-            },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if is_timeout(&error) => Ok(None),
+            Err(error) => Err(error),
         };
     }
 }

@@ -149,16 +149,17 @@ impl<S> Client<S> {
             }
         };
         #[cfg(feature = "rustls")]
-        if let Some(flushed) = socket.flush_tls() {
-            let (written, flushed) = (written?, flushed?);
-            let is_flushed = flushed == Written::All;
-            match stage {
+        if let Some(held) = socket.flush_tls() {
+            let written = written?;
+            let flushed = match stage {
                 Stage::Handshake(handshake) => {
+                    let is_flushed = held? == 0;
                     handshake.acceptor.exchange().set_flushed(is_flushed);
+                    if is_flushed { Written::All } else { Written::Blocked }
                 }
-                Stage::Open { connection, .. } => connection.set_flushed(is_flushed),
-            }
-            return Ok(if is_flushed { written } else { flushed });
+                Stage::Open { connection, .. } => connection.flush_with(|| held)?,
+            };
+            return Ok(if written == Written::All { flushed } else { written });
         }
         written
     }

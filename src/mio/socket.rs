@@ -12,7 +12,7 @@ use ::mio::net::TcpStream;
 use crate::buffer::Buffer;
 use crate::connection::Connection;
 #[cfg(feature = "rustls")]
-use crate::encoder::{Written, write_slices};
+use crate::encoder::write_slices;
 use crate::error::SendError;
 use crate::net::Stream;
 #[cfg(feature = "rustls")]
@@ -104,9 +104,9 @@ impl Socket {
         })
     }
 
-    /// Writes what TLS has taken, or has to say itself. `None` where there is no TLS.
+    /// Writes what TLS has taken, or has to say itself: how many bytes it still holds. `None` where there is no TLS.
     #[cfg(feature = "rustls")]
-    pub(super) fn flush_tls(&mut self) -> Option<io::Result<Written>> {
+    pub(super) fn flush_tls(&mut self) -> Option<io::Result<usize>> {
         let tcp = &self.tcp;
         let tls = self.tls.as_mut()?;
         Some(tls.flush(|slices| write_slices(tcp, slices)))

@@ -4,12 +4,11 @@ use std::io;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use super::link::is_timeout;
 use super::transport::Transport;
 use crate::buffer::Buffer;
 use crate::config::Config;
 use crate::encoder::Written;
-use crate::error::{Error, TimedOut};
+use crate::error::{Error, TimedOut, is_timeout};
 use crate::handshake::Exchange;
 
 /// How long one write waits for the peer before the deadlines are looked at.

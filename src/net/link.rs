@@ -347,7 +347,3 @@ impl<S: Transport> Link<S> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-pub(super) fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::link::{Attempt, Link, is_timeout};
+use super::link::{Attempt, Link};
 use super::stream::Stream;
 use super::transport::Transport;
 use crate::buffer::Buffer;
@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::connection::{Progress, ReadHalf, Ready};
 use crate::control::Replies;
 use crate::end::{End, Failure};
-use crate::error::{Error, ProtocolError};
+use crate::error::{Error, ProtocolError, is_timeout};
 use crate::handshake::Request;
 use crate::message::{Close, Event, Message};
 use crate::timers::earlier;

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use super::accept::{Incoming, Upgrade, refuse};
 use super::connections::{Connections, Permit};
-use super::link::is_timeout;
 use super::listener::Listener;
 use super::receiver::Receiver;
 use super::sender::Sender;
@@ -18,7 +17,7 @@ use super::stream::Stream;
 use super::transport::Transport;
 use crate::close::CloseCode;
 use crate::config::Config;
-use crate::error::{Error, HandlerResult};
+use crate::error::{Error, HandlerResult, is_timeout};
 use crate::graceful::turns;
 use crate::handshake::Response;
 use crate::log;

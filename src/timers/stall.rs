@@ -28,13 +28,21 @@ impl Stall {
     /// The peer took `n` bytes.
     #[inline]
     pub(crate) fn moved(&mut self, n: usize) {
-        if n == 0 {
-            return;
+        if n > 0 {
+            self.go_on(self.blocked);
         }
+    }
+
+    /// The peer took something of what the writer could not pass on before.
+    pub(crate) fn passed_on(&mut self) {
+        self.go_on(true);
+    }
+
+    fn go_on(&mut self, had_to_wait: bool) {
         if !self.closing {
             self.since = None; // until the next tick
         }
-        self.drained = self.drained.wrapping_add(u16::from(self.blocked));
+        self.drained = self.drained.wrapping_add(u16::from(had_to_wait));
     }
 
     /// Says whether the socket takes no more at present.
@@ -119,6 +127,17 @@ mod tests {
         assert_eq!((stall.is_blocked(), stall.drained()), (true, 0));
         stall.moved(1);
         assert_eq!(stall.drained(), 1);
+    }
+
+    // L-10, V38
+    #[test]
+    fn what_a_writer_passes_on_is_progress() {
+        let start = Instant::now();
+        let mut stall = Stall::new(Config::default().write_timeout);
+        assert_eq!(stall.tick(start, true), Ok(Some(start + 30 * SECOND)));
+        stall.passed_on();
+        assert_eq!(stall.drained(), 1);
+        assert_eq!(stall.tick(start + 29 * SECOND, true), Ok(Some(start + 59 * SECOND)));
     }
 
     // CL-16: one clock is enough

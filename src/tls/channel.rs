@@ -5,9 +5,9 @@ use std::io::{self, IoSlice};
 
 use super::Engine;
 use super::inbox::{End, Received};
-use super::outbox::{Outbox, is_timeout};
+use super::outbox::Outbox;
 use crate::buffer::Buffer;
-use crate::encoder::Written;
+use crate::error::is_timeout;
 
 /// The server's side of a connection.
 pub(crate) struct Channel<E> {
@@ -70,19 +70,18 @@ impl<E: Engine> Channel<E> {
         outbox.write(|outbox| outbox.seal(engine, slices), push)
     }
 
-    /// Writes what TLS itself has to say, and what waits.
+    /// Writes what TLS itself has to say, and what waits; how many bytes still do.
     pub(crate) fn flush(
         &mut self,
         write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
-    ) -> io::Result<Written> {
+    ) -> io::Result<usize> {
         if self.engine.wants_write() {
             // What comes of a failure is an alert, or nothing.
             let _ = self.outbox.seal(&mut self.engine, &[]);
         }
         match self.outbox.push(None, true, write) {
-            Ok(()) => Ok(Written::All),
-            Err(error) if is_timeout(&error) => Ok(Written::Blocked),
-            Err(error) => Err(error),
+            Err(error) if !is_timeout(&error) => Err(error),
+            _ => Ok(self.held()),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use crate::encoder::write_some;
+use crate::error::is_timeout;
 
 /// The plaintext of a record (RFC 8446 §5.1).
 const RECORD: usize = 16 * 1024;
@@ -133,10 +134,6 @@ impl Outbox {
         self.sent = 0;
         Ok(())
     }
-}
-
-pub(super) fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// Takes slices a piece at a time.

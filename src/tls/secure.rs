@@ -18,9 +18,10 @@ use super::Engine;
 #[cfg(all(feature = "mio", feature = "rustls"))]
 use super::channel::Channel;
 use super::inbox::{End, Inbox, Received, http_refusal, spoke_http};
-use super::outbox::{Outbox, is_timeout};
+use super::outbox::Outbox;
 use super::timeout::Timeout;
 use crate::buffer::Buffer;
+use crate::error::is_timeout;
 use crate::net::Transport;
 
 /// How often a full socket is tried again with what the engine itself has to say.

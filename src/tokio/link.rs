@@ -334,14 +334,7 @@ fn attempt<S: Transport>(
 ) -> io::Result<Written> {
     let written = write.write_with(unsent, |slices| transport::write(stream, slices, cx))?;
     if written == Written::All {
-        match Pin::new(stream).poll_flush(cx) {
-            Poll::Ready(Ok(())) => write.set_flushed(true),
-            Poll::Ready(Err(error)) => return Err(error),
-            Poll::Pending => {
-                write.set_flushed(false);
-                return Ok(Written::Blocked);
-            }
-        }
+        return write.flush_with(|| transport::flush(stream, cx));
     }
     Ok(written)
 }

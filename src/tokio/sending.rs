@@ -197,7 +197,7 @@ impl<S: Transport> Turn<'_, S> {
         let stream = stream.as_mut().filter(|_| !write.is_blocked());
         item.send_to(write, &mut AtOnce(stream))?;
         // It may hold what it took.
-        write.set_flushed(false);
+        write.set_unflushed();
         Ok(())
     }
 }

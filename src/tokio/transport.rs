@@ -9,6 +9,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::net::TcpStream;
 
 use crate::buffer::Buffer;
+use crate::error::is_timeout;
 
 /// A stream of bytes to be read and written by tasks: a [`TcpStream`], a `UnixStream`, a stream of `tokio-rustls`,
 /// an upgraded connection of another server, or your own. Implemented for all that tokio's traits are.
@@ -94,13 +95,19 @@ pub(super) fn write<S: Transport>(
     }
 }
 
+/// The same for a flush: how many bytes the stream still holds, which is none.
+pub(super) fn flush<S: Transport>(stream: &mut S, cx: &mut Context<'_>) -> io::Result<usize> {
+    match Pin::new(stream).poll_flush(cx) {
+        Poll::Ready(result) => result.map(|()| 0).map_err(final_error),
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
 /// A stream that is ready does not mean "later", whatever its error is called: nobody would be woken.
 fn final_error(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            io::Error::new(io::ErrorKind::ConnectionAborted, error)
-        }
-        _ => error,
+    match is_timeout(&error) {
+        true => io::Error::new(io::ErrorKind::ConnectionAborted, error),
+        false => error,
     }
 }
 

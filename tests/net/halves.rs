@@ -1,12 +1,15 @@
 //! The halves of a connection: whom they serve, how one call ends it, and events in two steps.
 
-use std::io::Write;
+use std::io::{IoSlice, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sansocket::handshake::{Acceptor, Response};
 use sansocket::net::{self, Incoming};
-use sansocket::{Buffer, CloseCode, Config, Connection, Event, Message, Prepared, Replies};
+use sansocket::{
+    Buffer, CloseCode, Config, Connection, Event, Message, Prepared, Replies, Unsent, WriteHalf,
+    Written,
+};
 
 use crate::raw::{self, CLOSE, PING, Raw, TEXT, frame, read_head, sockets};
 
@@ -150,10 +153,35 @@ fn our_side_is_not_ended_before_the_writer_has_passed_on_everything() {
     assert!(read.advance(&mut input, &mut replies).unwrap().unwrap().is_close());
     write.reply(&mut replies);
     write.sent(write.pending().len());
-    write.set_flushed(false);
+    write.flush_with(|| Ok(1)).unwrap();
     assert!(!write.wants_shutdown());
     assert_eq!(write.tick(now), Ok(Some(now + Duration::from_secs(30))));
-    write.set_flushed(true);
+    write.flush_with(|| Ok(0)).unwrap();
     assert!(write.wants_shutdown());
     assert_eq!(write.tick(now), Ok(None));
+}
+
+// L-10, V38: what a writer passes on, such as records of TLS, is a sign of life; what it takes from us is none
+#[test]
+fn a_peer_that_reads_what_the_writer_holds_is_not_silent() {
+    let (mut read, mut write) = Connection::server(Config::default()).split();
+    let (start, mut replies) = (Instant::now(), Replies::new());
+    let mut tick = |seconds, write: &WriteHalf| {
+        let now = start + Duration::from_secs(seconds);
+        let next = read.tick(now, write.progress(), &mut replies).unwrap().unwrap();
+        let pings = !replies.is_empty();
+        replies = Replies::new();
+        ((next - start).as_secs(), pings)
+    };
+    assert_eq!(write.flush_with(|| Ok(1000)).unwrap(), Written::Blocked);
+    assert_eq!(tick(0, &write), (30, false));
+    for (seconds, held, due, pings) in
+        [(29, 980, 59, false), (40, 980, 59, false), (58, 500, 88, false), (88, 600, 118, true)]
+    {
+        let taken = |slices: &[IoSlice<'_>]| Ok(slices.iter().map(|slice| slice.len()).sum());
+        write.send("taken").unwrap();
+        assert_eq!(write.write_with(&mut Unsent::nothing(), taken).unwrap(), Written::All);
+        assert_eq!(write.flush_with(|| Ok(held)).unwrap(), Written::Blocked);
+        assert_eq!(tick(seconds, &write), (due, pings));
+    }
 }

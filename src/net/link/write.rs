@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Link, is_timeout};
+use super::Link;
 use crate::config::Config;
 use crate::connection::WriteHalf;
 use crate::encoder::{Unsent, Written};
@@ -149,27 +149,18 @@ impl<S: Transport> Link<S> {
             Ok(n)
         });
         let is_all = matches!(written, Ok(Written::All)) && !half.has_failed();
-        let flushed = is_all.then(|| self.stream.flush());
+        let flush = || self.stream.flush().map(|()| 0);
+        let flushed = is_all.then(|| half.flush_with(flush)).transpose();
         panics.armed = false;
-        match flushed {
+        match flushed? {
             // The transport still holds what it held.
             None => written.map(|written| match written {
                 Written::All => Turn::All,
                 Written::Blocked if goes_on => Turn::GoesOn,
                 Written::Blocked => Turn::Blocked,
             }),
-            Some(Ok(())) => {
-                half.set_flushed(true);
-                Ok(Turn::All)
-            }
-            Some(Err(error)) if is_timeout(&error) => {
-                half.set_flushed(false);
-                Ok(Turn::Blocked)
-            }
-            Some(Err(error)) => {
-                half.write_failed();
-                Err(error)
-            }
+            Some(Written::All) => Ok(Turn::All),
+            Some(Written::Blocked) => Ok(Turn::Blocked),
         }
     }
 
