@@ -59,6 +59,9 @@ impl<'m> Item<'m> {
 /// Messages up to this size are copied into the queue, and written with what else is there.
 const SHORT: usize = 8 * 1024;
 
+/// The same for those that need not go at once: a write for each costs more than the copy.
+const FED: usize = 32 * 1024;
+
 /// Writes what the stream takes at once.
 struct AtOnce<'s, S>(Option<&'s mut S>);
 
@@ -162,7 +165,7 @@ impl<S: Transport> Turn<'_, S> {
         spare::lend_queue(&mut self.write);
         let begun = item.begin(&mut self.write);
         let mut unsent = begun.inspect_err(|_| spare::reclaim_queue(&mut self.write))?;
-        if !at_once && unsent.len() <= SHORT {
+        if !at_once && unsent.len() <= FED {
             self.write.queue_rest(unsent);
             self.nudge();
             return Ok(());
