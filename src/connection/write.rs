@@ -350,6 +350,7 @@ impl WriteHalf {
     }
 
     /// Says that the writer may hold something, and was not asked to pass it on.
+    #[cfg(feature = "tokio")]
     pub(crate) fn set_unflushed(&mut self) {
         self.unflushed = true;
     }

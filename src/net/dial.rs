@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use super::connect::{Connected, connect_with};
 use super::handshake::{LONG, prepare, step};
-#[cfg(feature = "rustls")]
 use super::stream::Stream;
 use super::transport::Transport;
 use crate::buffer::Buffer;
 use crate::config::Config;
 use crate::dial::{Deadline, Dial, Next, Race};
-use crate::error::{Error, TimedOut, is_timeout};
+#[cfg(feature = "rustls")]
+use crate::error::is_timeout;
+use crate::error::{Error, TimedOut};
 
 /// Opens a WebSocket to a `ws` or `wss` URL, with the defaults: the short form of [`dial`].
 ///
