@@ -463,12 +463,13 @@ impl WriteHalf {
     /// The socket may take more: it was not asked.
     #[cfg(feature = "tokio")]
     pub(crate) fn forget_blocked(&mut self) {
+        self.held = 0;
         self.stall.set_blocked(false);
     }
 
     /// Whether the socket took no more at the last write.
     pub(crate) fn is_blocked(&self) -> bool {
-        self.stall.is_blocked() || self.held > 0
+        self.stall.is_blocked()
     }
 
     /// Whether messages may still be sent.

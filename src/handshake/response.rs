@@ -291,7 +291,7 @@ impl Response {
     /// The same without the body: the answer to a `HEAD` request (RFC 9110 §9.3.2).
     #[must_use]
     pub fn head_bytes(&self) -> Vec<u8> {
-        let mut head = String::with_capacity(USUAL + self.body.len());
+        let mut head = String::with_capacity(USUAL);
         head.extend(["HTTP/1.1 ", &self.status.to_string(), " ", phrase(self.status), "\r\n"]);
         for (name, value) in &self.headers {
             head.extend([name, ": ", value, "\r\n"]);
