@@ -131,7 +131,7 @@ mod tests {
 
     // L-10, V38
     #[test]
-    fn what_a_writer_passes_on_is_progress() {
+    fn bytes_that_a_writer_passes_on_are_progress() {
         let start = Instant::now();
         let mut stall = Stall::new(Config::default().write_timeout);
         assert_eq!(stall.tick(start, true), Ok(Some(start + 30 * SECOND)));

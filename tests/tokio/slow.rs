@@ -196,9 +196,28 @@ async fn a_panic_of_the_stream_wakes_the_receiver() {
 // L-10: a task that has used up its turn says nothing about the peer
 #[tokio::test]
 async fn a_task_without_budget_is_no_sign_of_life() {
+    let (_peer, stream) = connected().await;
+    assert_falls_silent(stream).await;
+}
+
+// L-10: nor if the stream holds what it took
+#[tokio::test]
+async fn a_task_without_budget_is_no_sign_of_life_over_a_stream_with_a_buffer() {
+    let (_peer, stream) = connected().await;
+    assert_falls_silent(tokio::io::BufWriter::new(stream)).await;
+}
+
+async fn connected() -> (tokio::net::TcpStream, tokio::net::TcpStream) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let _peer = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (stream, _) = listener.accept().await.unwrap();
+    let peer = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    (peer, listener.accept().await.unwrap().0)
+}
+
+/// A task without budget sends to a peer that says nothing.
+async fn assert_falls_silent<S>(stream: S)
+where
+    S: sansocket::tokio::Transport + Send + 'static,
+{
     let half = Duration::from_millis(300);
     let hasty = config(|config| config.keepalive(half, half));
     let (sender, mut receiver) = sansocket::tokio::open(stream, sansocket::Buffer::new(), hasty);
@@ -219,6 +238,24 @@ async fn a_task_without_budget_is_no_sign_of_life() {
     }
     let end = receiving.await.unwrap();
     assert!(matches!(end, Err(Error::TimedOut(TimedOut::Silence))), "{end:?}");
+}
+
+// L-10, V38: what a stream takes and does not pass on says nothing about the peer, however long it is
+#[tokio::test(start_paused = true)]
+async fn messages_into_a_stream_that_passes_on_nothing_are_no_sign_of_life() {
+    for len in [5, 9000] {
+        let peer = Peer::new();
+        peer.buffers(usize::MAX);
+        let (sender, mut receiver) = peer.open(config(|config| config));
+        let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+        let (start, message) = (tokio::time::Instant::now(), vec![7; len]);
+        while !receiving.is_finished() {
+            assert!(start.elapsed() < Duration::from_secs(100), "{len} bytes");
+            tokio::time::sleep(Duration::from_secs(25)).await;
+            let _ = sender.try_send(&message[..]);
+        }
+        assert!(matches!(receiving.await.unwrap(), Err(Error::TimedOut(_))));
+    }
 }
 
 // RE-11: the receiver is told at once, also if it was about to be told something else
