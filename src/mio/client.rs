@@ -136,6 +136,10 @@ impl<S> Client<S> {
     }
 
     pub(super) fn write(&mut self) -> io::Result<Written> {
+        // First what waits in records: that some of it goes is a sign of life, which more behind it would hide.
+        if self.socket.held() > 0 && self.flush()? == Written::Blocked {
+            return Ok(Written::Blocked);
+        }
         let Self { stage, socket, .. } = self;
         let written = match stage {
             Stage::Handshake(handshake) => {
@@ -147,21 +151,28 @@ impl<S> Client<S> {
             Stage::Open { connection, .. } => {
                 connection.write_with(|slices| write_slices(&mut *socket, slices))
             }
-        };
+        }?;
+        Ok(if self.flush()? == Written::All { written } else { Written::Blocked })
+    }
+
+    /// Has TLS pass on what it took, if there is any.
+    #[cfg_attr(
+        not(feature = "rustls"),
+        allow(clippy::needless_pass_by_ref_mut, reason = "TLS would change it")
+    )]
+    fn flush(&mut self) -> io::Result<Written> {
         #[cfg(feature = "rustls")]
-        if let Some(held) = socket.flush_tls() {
-            let written = written?;
-            let flushed = match stage {
+        if let Some(held) = self.socket.flush_tls() {
+            return match &mut self.stage {
                 Stage::Handshake(handshake) => {
                     let is_flushed = held? == 0;
                     handshake.acceptor.exchange().set_flushed(is_flushed);
-                    if is_flushed { Written::All } else { Written::Blocked }
+                    Ok(if is_flushed { Written::All } else { Written::Blocked })
                 }
-                Stage::Open { connection, .. } => connection.flush_with(|| held)?,
+                Stage::Open { connection, .. } => connection.flush_with(|| held),
             };
-            return Ok(if written == Written::All { flushed } else { written });
         }
-        written
+        Ok(Written::All)
     }
 
     /// Whether our side is to be ended now, which is only asked once.

@@ -33,7 +33,10 @@ impl<S> Client<S> {
                 self.decide(verdict, common);
             }
             Ok(Some(Incoming::Http(head))) => match app.http(handshake.from, &head) {
-                Answer::Respond(response) => handshake.respond(response),
+                Answer::Respond(response) => {
+                    handshake.reported = true; // it knows
+                    handshake.respond(response);
+                }
                 Answer::Reject => {
                     if let Some(error) = handshake.acceptor.reject() {
                         handshake.report(app, &error.into());
@@ -80,7 +83,10 @@ impl<S> Client<S> {
         let (response, state) = match verdict {
             _ if common.stopping => (Response::unavailable("the server is stopping\n"), None),
             Verdict::Accept(response, state) => (response, Some(state)),
-            Verdict::Refuse(response) => (response, None),
+            Verdict::Refuse(response) => {
+                handshake.reported = true; // it knows
+                (response, None)
+            }
             Verdict::Later => {
                 let timeout = common.config.handshake_timeout.into();
                 // Too late to be told is never.

@@ -1,5 +1,6 @@
 //! Who is let in, and when that is decided.
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -146,4 +147,21 @@ fn a_client_that_is_refused_is_reported_once() {
         // Closed with something to read, it resets.
         assert_eq!(client.peek(&mut [0]).unwrap(), 1);
     }
+}
+
+// ML-02, ML-04: it knows of them
+#[test]
+fn a_client_that_the_application_answers_is_not_reported() {
+    let server = Running::start();
+    for path in ["/refuse", "/page"] {
+        let mut client = TcpStream::connect(server.address).unwrap();
+        let upgrade = if path == "/page" { "" } else { "Upgrade: websocket\r\n" };
+        let request = crate::client::REQUEST.replace("/ws", path);
+        client.write_all(request.replace("Upgrade: websocket\r\n", upgrade).as_bytes()).unwrap();
+        // Closed with something to read, it resets.
+        assert_eq!(client.peek(&mut [0]).unwrap(), 1);
+    }
+    let malformed = Client::connect(server.address);
+    drop(malformed);
+    assert!(server.refused().contains("without a Close"), "nothing of those before");
 }
