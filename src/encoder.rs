@@ -7,6 +7,7 @@
 
 #[cfg(feature = "deflate")]
 mod deflate;
+mod held;
 mod queue;
 mod urgent;
 mod write;
@@ -20,6 +21,7 @@ use crate::error::SendError;
 use crate::frame::{Header, HeaderBytes, MAX_CONTROL, Opcode};
 use crate::mask;
 use crate::prepared::Prepared;
+pub(crate) use held::Held;
 use urgent::Urgent;
 pub use write::{Unsent, Written};
 pub(crate) use write::{write_slices, write_some};

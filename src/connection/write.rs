@@ -6,8 +6,8 @@ use std::io::{self, IoSlice};
 use std::time::Instant;
 
 use crate::config::{Agreement, Config, Role};
-use crate::encoder::{Encoder, Unsent, Written};
-use crate::error::{TimedOut, is_timeout};
+use crate::encoder::{Encoder, Held, Unsent, Written};
+use crate::error::TimedOut;
 use crate::timers::Stall;
 
 /// The half of a [`Connection`](crate::Connection) that sends. It has no lock and no socket: an adapter puts
@@ -22,11 +22,8 @@ pub struct WriteHalf {
     finishing: bool,
     /// A message that is not in the queue waits to be written.
     unsent: bool,
-    /// The writer may hold bytes that it has not passed on.
-    unflushed: bool,
-    /// What it could not pass on when it was last asked to, in steps of 16 bytes: a stream of TLS records holds less
-    /// than a megabyte.
-    held: u16,
+    /// What the writer has not passed on.
+    held: Held,
     /// Our side of the stream was ended.
     shut: bool,
     /// The stream cannot be written to any more.
@@ -69,8 +66,7 @@ impl WriteHalf {
             stall,
             finishing: false,
             unsent: false,
-            unflushed: false,
-            held: 0,
+            held: Held::default(),
             shut: false,
             failed: false,
         }
@@ -139,7 +135,8 @@ impl WriteHalf {
     /// Has the writer pass on what it took, when all is [written](Self::write_with): one that holds something for
     /// itself, such as a stream of TLS records. `flush` says how many bytes it still holds, or meets `WouldBlock`
     /// or `TimedOut`, if it cannot tell. They count as if they waited here: for the write timeout, and before our
-    /// side is ended. Writers that hold nothing need none of this.
+    /// side is ended. That some of them have gone is seen in steps of 16 bytes, while it holds less than a megabyte.
+    /// Writers that hold nothing need none of this.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -158,37 +155,25 @@ impl WriteHalf {
     ///
     /// Those of `flush` but `WouldBlock` and `TimedOut`. Nothing can be sent any more.
     pub fn flush_with(&mut self, flush: impl FnOnce() -> io::Result<usize>) -> io::Result<Written> {
-        let held = match flush() {
-            Ok(held) => u16::try_from(held.div_ceil(16)).unwrap_or(u16::MAX),
-            Err(error) if is_timeout(&error) => self.held.max(1),
-            Err(error) => {
-                self.write_failed();
-                return Err(error);
-            }
-        };
-        // What it takes from us tells nothing of the peer.
-        if held < std::mem::replace(&mut self.held, held) {
+        let flushed = self.held.flush_with(flush);
+        let (written, has_gone) = flushed.inspect_err(|_| self.write_failed())?;
+        if has_gone {
             self.stall.passed_on();
         }
-        self.unflushed = held > 0;
-        Ok(match held {
-            0 => Written::All,
-            _ => Written::Blocked,
-        })
+        Ok(written)
     }
 
     /// Says that the writer may hold something, and was not asked to pass it on.
     #[cfg(feature = "tokio")]
     pub(crate) fn set_unflushed(&mut self) {
-        self.unflushed = true;
+        self.held.set_some();
     }
 
     /// Says that a write has failed. What waits is dropped, and nothing can be sent any more.
     pub fn write_failed(&mut self) {
         self.failed = true;
         self.unsent = false;
-        self.unflushed = false;
-        self.held = 0;
+        self.held = Held::default();
         self.stall.set_blocked(false);
         self.encoder.discard();
     }
@@ -205,7 +190,7 @@ impl WriteHalf {
     ///
     /// [`TimedOut::Write`]: the peer takes nothing. It counts as a [failed write](Self::write_failed).
     pub fn tick(&mut self, now: Instant) -> Result<Option<Instant>, TimedOut> {
-        if self.encoder.is_close_written() && !self.unflushed {
+        if self.encoder.is_close_written() && self.held.is_none() {
             self.stall.close_written(now);
         }
         let waits = !self.is_flushed();
@@ -263,7 +248,7 @@ impl WriteHalf {
 
     /// Whether nothing waits to be written.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.pending().is_empty() && !self.unsent && !self.unflushed
+        self.pending().is_empty() && !self.unsent && self.held.is_none()
     }
 
     pub(super) fn role(&self) -> Role {
@@ -273,7 +258,7 @@ impl WriteHalf {
     /// The socket may take more: it was not asked.
     #[cfg(feature = "tokio")]
     pub(crate) fn forget_blocked(&mut self) {
-        self.held = 0;
+        self.held.forget();
         self.stall.set_blocked(false);
     }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::Response;
 use crate::config::{Config, Millis, Role};
-use crate::encoder::{Written, write_some};
+use crate::encoder::{Held, Written, write_some};
 use crate::error::{Disconnected, TimedOut};
 
 pub(crate) struct Exchange {
@@ -30,8 +30,8 @@ pub(crate) struct Exchange {
     ended: bool,
     /// Whether our side was ended.
     shut: bool,
-    /// Whether the writer holds bytes that it has not passed on.
-    unflushed: bool,
+    /// What the writer has not passed on.
+    held: Held,
     handshake_timeout: Millis,
     write_timeout: Millis,
     linger: Millis,
@@ -74,7 +74,7 @@ impl Exchange {
             heard: false,
             ended: false,
             shut: false,
-            unflushed: false,
+            held: Held::default(),
             handshake_timeout: config.handshake_timeout,
             write_timeout: config.write_timeout,
             linger: config.linger,
@@ -134,7 +134,7 @@ impl Exchange {
 
     /// After an answer that is written, and passed on.
     fn end_answer(&mut self) {
-        if self.stage == Stage::Answering && self.output.is_empty() && !self.unflushed {
+        if self.stage == Stage::Answering && self.output.is_empty() && self.held.is_none() {
             // The peer needs no time to end what it has ended.
             self.enter(if self.ended { Stage::Finished } else { Stage::Lingering });
         }
@@ -209,14 +209,26 @@ impl Exchange {
         is_refused
     }
 
-    /// Says whether the writer has passed on what it took. One that may hold something says so before the write.
-    pub(crate) fn set_flushed(&mut self, flushed: bool) {
-        self.unflushed = !flushed;
+    /// Says, before a write, that the writer may hold what it takes: an answer is over when it is flushed.
+    pub(crate) fn set_unflushed(&mut self) {
+        self.held.set_some();
+    }
+
+    /// Has the writer pass on what it took, as [`WriteHalf::flush_with`](crate::WriteHalf::flush_with) does.
+    pub(crate) fn flush_with(
+        &mut self,
+        flush: impl FnOnce() -> io::Result<usize>,
+    ) -> io::Result<Written> {
+        let (written, has_gone) = self.held.flush_with(flush)?;
+        if has_gone && self.stage == Stage::Answering {
+            self.since = None;
+        }
         self.end_answer();
+        Ok(written)
     }
 
     pub(crate) fn is_flushed(&self) -> bool {
-        !self.unflushed
+        self.held.is_none()
     }
 
     /// Whether our side of the stream is to be ended now.
@@ -232,5 +244,33 @@ impl Exchange {
     /// Whether nothing is left to be done: the socket is to be closed.
     pub(crate) fn is_finished(&self) -> bool {
         self.stage == Stage::Finished
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    // V38: over TLS an answer is taken at once, and read as slowly as any other
+    #[test]
+    fn what_a_writer_passes_on_of_an_answer_is_progress() {
+        let second = Duration::from_secs(1);
+        let start = Instant::now();
+        let mut exchange = Exchange::new(Role::Server, vec![], &Config::default());
+        exchange.answer(b"HTTP/1.1 200 OK\r\n\r\n".to_vec());
+        exchange.set_unflushed();
+        let taken = exchange.write_with(|slices| Ok(slices.iter().map(|slice| slice.len()).sum()));
+        assert_eq!(taken.unwrap(), Written::All);
+        assert_eq!(exchange.flush_with(|| Ok(50_000)).unwrap(), Written::Blocked);
+        assert_eq!(exchange.tick(start), Ok(Some(start + 30 * second)));
+        assert_eq!(exchange.flush_with(|| Ok(50_000)).unwrap(), Written::Blocked);
+        assert_eq!(exchange.tick(start + second), Ok(Some(start + 30 * second)));
+        assert_eq!(exchange.flush_with(|| Ok(40_000)).unwrap(), Written::Blocked);
+        assert_eq!(exchange.tick(start + 29 * second), Ok(Some(start + 59 * second)));
+        assert!(!exchange.wants_shutdown());
+        assert_eq!(exchange.flush_with(|| Ok(0)).unwrap(), Written::All);
+        assert!(exchange.wants_shutdown());
+        assert_eq!(exchange.tick(start + 60 * second), Ok(Some(start + 62 * second)));
     }
 }

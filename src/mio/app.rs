@@ -108,8 +108,9 @@ pub trait App: Sized {
         let _ = (shard, mail);
     }
 
-    /// A client was refused, or went away, before its connection was open. It was answered if it could be. By default
-    /// this is logged with the crate `log` (feature `log`).
+    /// A client was refused, or went away, before its connection was open. It was answered if it could be. Told once, and
+    /// not of those that this `App` answered itself, nor of those that come while the server stops. By default this is
+    /// logged with the crate `log` (feature `log`).
     fn refused(&mut self, from: SocketAddr, error: &Error) {
         log::connection_error(&from, error);
     }

@@ -145,7 +145,7 @@ impl<S> Client<S> {
             Stage::Handshake(handshake) => {
                 // An answer is over when it is on the wire.
                 #[cfg(feature = "rustls")]
-                handshake.acceptor.exchange().set_flushed(socket.tls().is_none());
+                handshake.acceptor.exchange().set_unflushed();
                 handshake.acceptor.write_with(|slices| write_slices(&mut *socket, slices))
             }
             Stage::Open { connection, .. } => {
@@ -162,15 +162,12 @@ impl<S> Client<S> {
     )]
     fn flush(&mut self) -> io::Result<Written> {
         #[cfg(feature = "rustls")]
-        if let Some(held) = self.socket.flush_tls() {
-            return match &mut self.stage {
-                Stage::Handshake(handshake) => {
-                    let is_flushed = held? == 0;
-                    handshake.acceptor.exchange().set_flushed(is_flushed);
-                    Ok(if is_flushed { Written::All } else { Written::Blocked })
-                }
-                Stage::Open { connection, .. } => connection.flush_with(|| held),
-            };
+        match (&mut self.stage, self.socket.flush_tls()) {
+            (Stage::Handshake(handshake), held) => {
+                return handshake.acceptor.exchange().flush_with(|| held.unwrap_or(Ok(0)));
+            }
+            (Stage::Open { connection, .. }, Some(held)) => return connection.flush_with(|| held),
+            (Stage::Open { .. }, None) => {} // without TLS
         }
         Ok(Written::All)
     }

@@ -15,7 +15,7 @@ use crate::buffer::Buffer;
 use crate::buffer::memory::MAX_SPARE;
 use crate::close::CloseCode;
 use crate::encoder::Written;
-use crate::error::{Disconnected, Error};
+use crate::error::{Disconnected, Error, TimedOut};
 use crate::handshake::Response;
 use crate::message::Event;
 
@@ -135,7 +135,7 @@ impl<S> Client<S> {
             let dispatch = || self.dispatch(id, input, app, common, left);
             if catch_unwind(AssertUnwindSafe(dispatch)).is_err() {
                 input.clear();
-                self.panicked(common);
+                self.panicked(app, common);
             }
         }
         Ok(())
@@ -293,7 +293,7 @@ impl<S> Client<S> {
             }
         };
         if catch_unwind(AssertUnwindSafe(drained)).is_err() {
-            self.panicked(common);
+            self.panicked(app, common);
         }
     }
 
@@ -306,12 +306,16 @@ impl<S> Client<S> {
     }
 
     /// The application has panicked in the middle of something.
-    fn panicked(&mut self, common: &mut Common) {
+    fn panicked<A: App<State = S>>(&mut self, app: &mut A, common: &mut Common) {
+        let error = || Error::Handler("a method of the App panicked".into());
         match &mut self.stage {
-            Stage::Handshake(handshake) => handshake.respond(Response::no_answer()),
+            Stage::Handshake(handshake) => {
+                handshake.respond(Response::no_answer());
+                handshake.report(app, &error());
+            }
             Stage::Open { .. } => {
                 self.finish(CloseCode::INTERNAL_ERROR);
-                common.end(|| End::Failed(Error::Handler("a method of the App panicked".into())));
+                common.end(|| End::Failed(error()));
             }
         }
     }
@@ -342,6 +346,7 @@ impl<S> Client<S> {
                     }
                     handshake.deciding = None;
                     handshake.respond(Response::unavailable("the server has no answer yet\n"));
+                    handshake.report(app, &TimedOut::Handshake.into());
                 }
                 handshake.acceptor.tick(now).unwrap_or_else(|error| {
                     handshake.report(app, &error.into());

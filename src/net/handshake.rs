@@ -59,7 +59,7 @@ fn try_step<S: Transport>(
         return Ok(());
     }
     if !exchange.pending().is_empty() {
-        exchange.set_flushed(false);
+        exchange.set_unflushed();
         return match exchange.write_with(|slices| stream.write(slices)) {
             Ok(Written::Blocked) if !stream.resumes_writes() => Err(TimedOut::Write.into()),
             Ok(Written::Blocked) => Ok(()),
@@ -86,15 +86,10 @@ fn try_step<S: Transport>(
 }
 
 fn flush<S: Transport>(stream: &S, exchange: &mut Exchange) -> Result<(), Error> {
-    match stream.flush() {
-        Ok(()) => exchange.set_flushed(true),
-        Err(error) if is_timeout(&error) && !stream.resumes_writes() => {
-            return Err(TimedOut::Write.into());
-        }
-        Err(error) if is_timeout(&error) => exchange.set_flushed(false),
-        Err(error) => return Err(error.into()),
+    match exchange.flush_with(|| stream.flush())? {
+        Written::Blocked if !stream.resumes_writes() => Err(TimedOut::Write.into()),
+        Written::Blocked | Written::All => Ok(()),
     }
-    Ok(())
 }
 
 /// After the last word: writes it, and gives the client time to read it and to end its side. Closing the

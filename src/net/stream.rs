@@ -133,7 +133,7 @@ impl Transport for Stream {
         }
     }
 
-    fn flush(&self) -> io::Result<()> {
+    fn flush(&self) -> io::Result<usize> {
         self.transport().flush()
     }
 
@@ -182,7 +182,10 @@ impl Write for Stream {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Transport::flush(self)
+        match Transport::flush(self)? {
+            0 => Ok(()),
+            _ => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 }
 

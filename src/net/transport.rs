@@ -37,15 +37,16 @@ pub trait Transport: Send + Sync + 'static {
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Passes on bytes that [`write`](Self::write) took and still holds, such as TLS records. It is called
-    /// after the last byte of each batch; nothing to do by default. Fails with `WouldBlock` or `TimedOut`
-    /// when the write timeout has passed, and is then called again. That a part was passed on is not seen: so
-    /// take no more in a write than a slow peer reads within the write timeout, such as some records.
+    /// after the last byte of each batch; nothing to do by default. Returns how many bytes are still held when the
+    /// write timeout has passed, or fails with `WouldBlock` or `TimedOut`, and is called again in both cases. One that
+    /// can only fail does not show that a slow peer gets on: so let it take no more in a write than such a peer reads
+    /// within the write timeout.
     ///
     /// # Errors
     ///
     /// Those of [`Write::flush`](io::Write::flush).
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
+    fn flush(&self) -> io::Result<usize> {
+        Ok(0)
     }
 
     /// Whether a write that has timed out may be tried again. Not so for a blocking write to a socket on
@@ -222,7 +223,7 @@ macro_rules! deref_transport {
                 (**self).write(slices)
             }
 
-            fn flush(&self) -> io::Result<()> {
+            fn flush(&self) -> io::Result<usize> {
                 (**self).flush()
             }
 

@@ -90,6 +90,7 @@ impl<E: Engine> Channel<E> {
         if !self.is_handshaking() {
             self.outbox.close(&mut self.engine);
             let _ = self.outbox.push(None, true, write);
+            self.outbox.clear();
         }
     }
 }

@@ -41,7 +41,6 @@ impl Outbox {
     }
 
     /// How many bytes wait to be written.
-    #[cfg(all(feature = "mio", feature = "rustls"))]
     pub(super) fn waiting(&self) -> usize {
         self.records.len() - self.sent
     }
@@ -93,6 +92,12 @@ impl Outbox {
         self.closed = true;
     }
 
+    /// Nothing waits any more: it has gone, or our side of the stream is ended, behind which nothing can be written.
+    pub(super) fn clear(&mut self) {
+        self.records = Vec::new();
+        self.sent = 0;
+    }
+
     /// Whether a write has failed, after which there is none.
     pub(super) fn has_failed(&self) -> bool {
         self.failed.is_some()
@@ -130,8 +135,7 @@ impl Outbox {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
-        self.records = Vec::new();
-        self.sent = 0;
+        self.clear();
         Ok(())
     }
 }

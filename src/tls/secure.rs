@@ -320,10 +320,17 @@ impl<S: Transport, E: Engine> Transport for Secure<S, E> {
         written
     }
 
-    fn flush(&self) -> io::Result<()> {
-        let pushed = self.push(&mut *lock(&self.outbox)?, self.write_timeout.get());
+    fn flush(&self) -> io::Result<usize> {
+        let mut outbox = lock(&self.outbox)?;
+        let pushed = self.push(&mut outbox, self.write_timeout.get());
+        let held = outbox.waiting();
+        drop(outbox);
         self.speak();
-        pushed.and_then(|()| self.stream.flush())
+        match pushed {
+            Ok(()) => self.stream.flush(),
+            Err(error) if is_timeout(&error) => Ok(held),
+            Err(error) => Err(error),
+        }
     }
 
     fn resumes_writes(&self) -> bool {
@@ -352,8 +359,8 @@ impl<S: Transport, E: Engine> Transport for Secure<S, E> {
             {
                 outbox.close(&mut *engine);
                 drop(engine);
-                // Once: the end of the stream says the same.
                 let _ = self.push(&mut outbox, Some(Duration::ZERO));
+                outbox.clear();
             }
             self.speak();
         }

@@ -73,13 +73,11 @@ fn is_written<S: Transport>(
     if exchange.pending().is_empty() && exchange.is_flushed() {
         return Ok(true);
     }
-    exchange.set_flushed(false);
+    exchange.set_unflushed();
     if exchange.write_with(|slices| transport::write(stream, slices, cx))? == Written::Blocked {
         return Ok(false);
     }
-    let flushed = Pin::new(stream).poll_flush(cx)?.is_ready();
-    exchange.set_flushed(flushed);
-    Ok(flushed)
+    Ok(exchange.flush_with(|| transport::flush(stream, cx))? == Written::All)
 }
 
 /// After the last word: writes it, and gives the client time to read it and to end its side. Closing the

@@ -14,7 +14,9 @@ use crate::error::is_timeout;
 /// A stream of bytes to be read and written by tasks: a [`TcpStream`], a `UnixStream`, a stream of `tokio-rustls`,
 /// an upgraded connection of another server, or your own. Implemented for all that tokio's traits are.
 ///
-/// A `poll_flush` follows the last byte of each batch.
+/// A `poll_flush` follows the last byte of each batch. What goes of that while it is pending is not seen: one that holds
+/// bytes, such as a stream of `tokio-rustls` (64 KiB at most, unless told otherwise), has to be rid of all of them within the
+/// [write timeout](crate::ConfigBuilder::write_timeout), by default 30 s, or the peer counts as one that takes nothing.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Transport for S {}

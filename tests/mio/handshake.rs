@@ -165,3 +165,19 @@ fn a_client_that_the_application_answers_is_not_reported() {
     drop(malformed);
     assert!(server.refused().contains("without a Close"), "nothing of those before");
 }
+
+// ML-02, ML-07: of an answer that the application did not give it hears
+#[test]
+fn a_client_that_the_server_answers_for_the_application_is_reported() {
+    let config = Config::builder().handshake_timeout(Duration::from_millis(10)).build().unwrap();
+    let server = Running::start_with(config, |server| server);
+    for (path, status, reason) in [
+        ("/later", 503, "the opening handshake took too long"),
+        ("/panic", 500, "a method of the App panicked"),
+    ] {
+        let mut client = Client::connect(server.address);
+        client.write(crate::client::REQUEST.replace("/ws", path).as_bytes());
+        assert_eq!(client.status(), status);
+        assert_eq!(server.refused(), reason);
+    }
+}

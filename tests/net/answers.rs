@@ -99,12 +99,12 @@ over_pipe! {
             self.0.write(slices)
         }
 
-        fn flush(&self) -> io::Result<()> {
+        fn flush(&self) -> io::Result<usize> {
             if self.1.fetch_add(1, Ordering::SeqCst) + 1 < FLUSHES {
                 thread::sleep(Duration::from_millis(5));
                 return Err(ErrorKind::WouldBlock.into());
             }
-            Ok(())
+            Ok(0)
         }
     }
 }
@@ -137,7 +137,7 @@ over_pipe! {
             self.0.write(slices)
         }
 
-        fn flush(&self) -> io::Result<()> {
+        fn flush(&self) -> io::Result<usize> {
             self.1.fetch_add(1, Ordering::SeqCst);
             Err(ErrorKind::TimedOut.into())
         }
@@ -167,7 +167,7 @@ over_pipe! {
             self.0.write(slices)
         }
 
-        fn flush(&self) -> io::Result<()> {
+        fn flush(&self) -> io::Result<usize> {
             Err(ErrorKind::BrokenPipe.into())
         }
     }

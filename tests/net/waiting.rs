@@ -326,10 +326,10 @@ over_pipe! {
             self.0.write(slices)
         }
 
-        fn flush(&self) -> io::Result<()> {
+        fn flush(&self) -> io::Result<usize> {
             match self.1.swap(false, Ordering::Relaxed) {
                 true => Err(io::ErrorKind::TimedOut.into()),
-                false => Ok(()),
+                false => Ok(0),
             }
         }
     }

@@ -22,6 +22,7 @@ mod peer;
 mod pipe;
 mod secure;
 mod server;
+mod slow;
 mod states;
 #[cfg(feature = "tokio")]
 mod tokio;

@@ -149,8 +149,7 @@ impl<S: Transport> Link<S> {
             Ok(n)
         });
         let is_all = matches!(written, Ok(Written::All)) && !half.has_failed();
-        let flush = || self.stream.flush().map(|()| 0);
-        let flushed = is_all.then(|| half.flush_with(flush)).transpose();
+        let flushed = is_all.then(|| half.flush_with(|| self.stream.flush())).transpose();
         panics.armed = false;
         match flushed? {
             // The transport still holds what it held.

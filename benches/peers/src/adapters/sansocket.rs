@@ -28,14 +28,14 @@ fn settings() -> ConfigBuilder {
     Config::builder().max_message(MAX_MESSAGE).max_queue(2 * MAX_MESSAGE)
 }
 
-/// Seconds of silence before a ping, instead of the usual, for a server that is asked to give memory back soon.
+/// Seconds of silence before a ping, for a server that is asked to give memory back soon. Otherwise there are none while
+/// the others take their turns, which a client would have to answer: the peers send none, either.
 pub const PING_AFTER: &str = "PEERS_PING_AFTER";
 
 fn compressing(compression: Compression) -> Config {
-    let mut config = settings().compression(compression);
-    if let Some(seconds) = std::env::var(PING_AFTER).ok().and_then(|text| text.parse().ok()) {
-        config = config.keepalive(Duration::from_secs(seconds), Duration::from_secs(60));
-    }
+    let seconds = std::env::var(PING_AFTER).ok().and_then(|text| text.parse().ok());
+    let silence = Duration::from_secs(seconds.unwrap_or(3600));
+    let config = settings().compression(compression).keepalive(silence, Duration::from_secs(60));
     config.build().expect("it makes sense")
 }
 
@@ -273,10 +273,17 @@ pub fn serve_forgetful(listener: TcpListener) -> io::Result<()> {
 }
 
 fn serve_event_loop(listener: TcpListener, compression: Compression) -> io::Result<()> {
-    mio::Server::from_listeners(vec![listener], compressing(compression))
-        .max_connections(100_000)
-        .run_fn(|peer, message| _ = peer.send(message))
-        .map(drop)
+    run_event_loop(mio::Server::from_listeners(vec![listener], compressing(compression)))
+}
+
+/// With TLS over it.
+pub fn serve_secure_event_loop(listener: TcpListener) -> io::Result<()> {
+    let server = mio::Server::from_listeners(vec![listener], config());
+    run_event_loop(server.tls(tls::server_config())?)
+}
+
+fn run_event_loop(server: mio::Server) -> io::Result<()> {
+    server.max_connections(100_000).run_fn(|peer, message| _ = peer.send(message)).map(drop)
 }
 
 pub fn serve_compressed_tokio(listener: TcpListener) -> io::Result<()> {

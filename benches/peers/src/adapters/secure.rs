@@ -11,6 +11,7 @@ use super::{Serve, sansocket, serve_tokio, tokio_tungstenite, tokio_websockets};
 use crate::tls;
 
 pub const SERVERS: &[(&str, Serve)] = &[
+    ("sansocket event loop", sansocket::serve_secure_event_loop),
     ("sansocket threads", sansocket::serve_secure),
     ("sansocket tokio", sansocket::serve_secure_tokio),
     ("tokio-tungstenite", tokio_tungstenite::serve_secure),

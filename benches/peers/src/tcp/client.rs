@@ -159,6 +159,8 @@ impl Clients {
                     } else {
                         connection.start(exchange)?;
                     }
+                } else if event.is_read_closed() {
+                    return Err(ErrorKind::UnexpectedEof.into());
                 }
             }
         }
