@@ -14,6 +14,8 @@ use crate::config::{Config, MAX_HEADERS};
 
 /// Most heads are not larger, in bytes.
 const USUAL: usize = 512;
+/// Bytes of a head that are looked at at once.
+const CHUNK: usize = 16;
 
 /// The head of an HTTP request: what a plain one is handed over as, so that one port can serve
 /// web pages and WebSockets.
@@ -298,18 +300,20 @@ pub(super) fn find_end(
         },
         Some(_) => return Err(HandshakeError::Malformed),
     }
-    for last in input.scanned()..bytes.len() {
+    let mut last = input.scanned();
+    while last < bytes.len() {
         let end = last + 1;
-        match bytes.get(..end).unwrap_or_default() {
+        let goes_on = match bytes.get(..end).unwrap_or_default() {
             [.., b'\r', b'\n', b'\r', b'\n'] => return Ok(Some(end)),
-            [.., b'\r', b'\n'] => {}
+            [.., b'\r', b'\n'] => false,
             [.., b'\n'] | [.., b'\r', _] | [.., b'\n', b' ' | b'\t'] => {
                 return Err(HandshakeError::Malformed);
             }
-            [.., b'\t' | b'\r'] => {}
+            [.., b'\r'] => false,
+            [.., b'\t'] => true,
             [.., 0..=0x1f | 0x7f] => return Err(HandshakeError::Malformed),
-            _ => {}
-        }
+            _ => true,
+        };
         if end >= config.max_head {
             let lines = bytes.iter().take(end);
             return Err(match lines.copied().skip(start).any(|byte| byte == b'\n') {
@@ -317,15 +321,51 @@ pub(super) fn find_end(
                 false => HandshakeError::TargetTooLong,
             });
         }
+        last = end;
+        // What follows the end of a line is looked at with it, and the last byte that may be read by itself.
+        if goes_on && end < bytes.len() {
+            let most = bytes.len().min(config.max_head - 1);
+            last += before_control(bytes.get(end..most).unwrap_or_default());
+        }
     }
     let seen = bytes.len();
     input.set_scanned(seen);
     Ok(None)
 }
 
+/// How many bytes there are in front of the next control character.
+fn before_control(bytes: &[u8]) -> usize {
+    let is_control = |byte: u8| byte < 0x20 || byte == 0x7f;
+    // All of a chunk at once.
+    let has_none = |chunk: &&[u8]| !chunk.iter().fold(false, |any, &byte| any | is_control(byte));
+    let whole = CHUNK * bytes.chunks_exact(CHUNK).take_while(has_none).count();
+    let rest = bytes.get(whole..).unwrap_or_default();
+    whole + rest.iter().position(|&byte| is_control(byte)).unwrap_or(rest.len())
+}
+
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
+
+    // HS-01: wherever it lies
+    #[test]
+    fn the_next_control_character_is_found() {
+        for len in 0..100 {
+            let mut bytes = vec![b'a'; len];
+            assert_eq!(before_control(&bytes), len);
+            for at in 0..len {
+                for control in [0, b'\t', b'\n', b'\r', 0x1f, 0x7f] {
+                    bytes[at] = control;
+                    assert_eq!(before_control(&bytes), at);
+                }
+                for other in [b' ', b'~', 0x80, 0xff] {
+                    bytes[at] = other;
+                    assert_eq!(before_control(&bytes), len);
+                }
+            }
+        }
+    }
 
     // V53, HS-01: nor after the rest has moved
     #[test]
