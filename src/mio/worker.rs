@@ -101,14 +101,16 @@ impl<A: App> Worker<A> {
     pub(super) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         let mut end = Ok(());
+        let mut now = Instant::now();
         while !(self.common.stopping && self.table.is_empty()) {
-            if let Err(error) = self.wait(&mut events) {
+            if let Err(error) = self.wait(&mut events, now) {
                 self.cut_off();
                 end = Err(error);
                 break;
             }
             self.round(&events);
-            if self.common.now.elapsed() > LONG_ROUND {
+            now = Instant::now();
+            if now.saturating_duration_since(self.common.now) > LONG_ROUND {
                 self.shared.long_rounds.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -118,7 +120,7 @@ impl<A: App> Worker<A> {
         end
     }
 
-    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+    fn wait(&mut self, events: &mut Events, now: Instant) -> io::Result<()> {
         let has_more = self.has_mail
             || !self.mail.is_empty()
             || !self.waiting.is_empty()
@@ -133,7 +135,7 @@ impl<A: App> Worker<A> {
                 let again = self.listening.as_ref().and_then(Listening::again);
                 let due = earlier(Some(self.next_sweep), again);
                 let due = closings.map(|(due, _)| *due).fold(due, earlier);
-                due.unwrap_or(self.next_sweep).saturating_duration_since(Instant::now())
+                due.unwrap_or(self.next_sweep).saturating_duration_since(now)
             }
         };
         match self.poll.poll(events, Some(time)) {
