@@ -132,8 +132,8 @@ impl WriteHalf {
         written
     }
 
-    /// Has the writer pass on what it took, when all is [written](Self::write_with): one that holds something for
-    /// itself, such as a stream of TLS records. `flush` says how many bytes it still holds, or meets `WouldBlock`
+    /// Has the writer pass on what it took, when all is [written](Self::write_with), or it takes no more: one that holds
+    /// something for itself, such as a stream of TLS records. `flush` says how many bytes it still holds, or meets `WouldBlock`
     /// or `TimedOut`, if it cannot tell. They count as if they waited here: for the write timeout, and before our
     /// side is ended. That some of them have gone is seen in steps of 16 bytes, while it holds less than a megabyte.
     /// Writers that hold nothing need none of this.
@@ -244,6 +244,11 @@ impl WriteHalf {
     /// Gives the memory of the output queue to `spare`, unless bytes are pending.
     pub fn reclaim_queue(&mut self, spare: &mut Vec<u8>) {
         self.encoder.reclaim(spare);
+    }
+
+    /// Whether the writer may hold something.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.held.is_none()
     }
 
     /// Whether nothing waits to be written.

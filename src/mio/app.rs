@@ -109,7 +109,7 @@ pub trait App: Sized {
     }
 
     /// A client was refused, or went away, before its connection was open. It was answered if it could be. Told once, and
-    /// not of those that this `App` answered itself, nor of those that come while the server stops. By default this is
+    /// not of those about which this `App` has decided, nor of those that the server has no time for as it stops. By default this is
     /// logged with the crate `log` (feature `log`).
     fn refused(&mut self, from: SocketAddr, error: &Error) {
         log::connection_error(&from, error);

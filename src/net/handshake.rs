@@ -58,17 +58,16 @@ fn try_step<S: Transport>(
     if exchange.is_finished() {
         return Ok(());
     }
-    if !exchange.pending().is_empty() {
-        exchange.set_unflushed();
-        return match exchange.write_with(|slices| stream.write(slices)) {
-            Ok(Written::Blocked) if !stream.resumes_writes() => Err(TimedOut::Write.into()),
-            Ok(Written::Blocked) => Ok(()),
-            Ok(Written::All) => flush(stream, exchange),
-            Err(error) => Err(error.into()),
-        };
-    }
+    // What the transport holds goes first: that some of it has gone is seen before it takes more.
     if !exchange.is_flushed() {
         return flush(stream, exchange);
+    }
+    if !exchange.pending().is_empty() {
+        exchange.set_unflushed();
+        return match exchange.write_with(|slices| stream.write(slices))? {
+            Written::Blocked if !stream.resumes_writes() => Err(TimedOut::Write.into()),
+            Written::Blocked | Written::All => flush(stream, exchange),
+        };
     }
     if exchange.wants_shutdown() {
         let _ = stream.shutdown(Shutdown::Write);

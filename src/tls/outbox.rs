@@ -84,9 +84,11 @@ impl Outbox {
         }
     }
 
-    /// Seals a `close_notify`, unless something is under way that the peer does not take.
+    /// Seals a `close_notify`, unless something is under way that the peer does not take, and which is lost.
     pub(super) fn close(&mut self, engine: &mut impl Engine) {
-        if self.check().is_ok() && self.is_empty() && engine.close(&mut self.records).is_err() {
+        if !self.is_empty() {
+            self.failed.get_or_insert(io::ErrorKind::BrokenPipe);
+        } else if self.check().is_ok() && engine.close(&mut self.records).is_err() {
             self.records.clear();
         }
         self.closed = true;

@@ -328,7 +328,7 @@ impl<S: Transport, E: Engine> Transport for Secure<S, E> {
         self.speak();
         match pushed {
             Ok(()) => self.stream.flush(),
-            Err(error) if is_timeout(&error) => Ok(held),
+            Err(error) if is_timeout(&error) && held > 0 => Ok(held),
             Err(error) => Err(error),
         }
     }

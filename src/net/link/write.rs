@@ -127,8 +127,7 @@ impl<S: Transport> Link<S> {
         turn
     }
 
-    /// Writes, after which the transport has passed on what it took. A peer that takes a part in each write may do
-    /// so for long: that it gets on is noted in between, and the deadlines are looked at.
+    /// Writes, and has the transport pass on what it took.
     fn write_once(
         &self,
         half: &mut WriteHalf,
@@ -136,6 +135,23 @@ impl<S: Transport> Link<S> {
         waits: bool,
     ) -> io::Result<Turn> {
         let mut panics = OnPanic { link: self, armed: true };
+        let turn = self.write_and_flush(half, unsent, waits);
+        panics.armed = false;
+        turn
+    }
+
+    /// A peer that takes a part in each write may do so for long: that it gets on is noted in between, and the deadlines
+    /// are looked at. So it is with one that takes a part of what the transport holds, which goes first.
+    fn write_and_flush(
+        &self,
+        half: &mut WriteHalf,
+        unsent: &mut Unsent<'_>,
+        waits: bool,
+    ) -> io::Result<Turn> {
+        let flush = || self.stream.flush();
+        if half.is_held() && half.flush_with(flush)? == Written::Blocked {
+            return Ok(Turn::Blocked);
+        }
         let (mut short_since, mut goes_on) = (None::<Instant>, false);
         let written = half.write_with(unsent, |slices| {
             goes_on = short_since.is_some_and(|since| waits || since.elapsed() >= TURN);
@@ -147,20 +163,17 @@ impl<S: Transport> Link<S> {
                 short_since.get_or_insert_with(Instant::now);
             }
             Ok(n)
-        });
-        let is_all = matches!(written, Ok(Written::All)) && !half.has_failed();
-        let flushed = is_all.then(|| half.flush_with(|| self.stream.flush())).transpose();
-        panics.armed = false;
-        match flushed? {
-            // The transport still holds what it held.
-            None => written.map(|written| match written {
-                Written::All => Turn::All,
-                Written::Blocked if goes_on => Turn::GoesOn,
-                Written::Blocked => Turn::Blocked,
-            }),
-            Some(Written::All) => Ok(Turn::All),
-            Some(Written::Blocked) => Ok(Turn::Blocked),
-        }
+        })?;
+        let flushed = match written {
+            Written::All if half.has_failed() => Written::All,
+            Written::Blocked if !self.stream.resumes_writes() => Written::Blocked,
+            _ => half.flush_with(flush)?,
+        };
+        Ok(match (written, flushed) {
+            (Written::All, Written::All) => Turn::All,
+            _ if goes_on => Turn::GoesOn,
+            _ => Turn::Blocked,
+        })
     }
 
     /// When all is written: our side may end, and the clock of a Close begins.
