@@ -7,11 +7,14 @@ mod common;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Debug;
+use std::io::{IoSlice, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use common::session::Session;
 use common::wire::{self, BINARY, MORE, TEXT};
+use sansocket::net::Stream;
 use sansocket::{Buffer, CloseCode, Config, ConfigError, Connection, Event, Message, OwnedMessage};
 use sansocket::{Prepared, ProtocolError, SendError};
 
@@ -266,4 +269,28 @@ fn close_codes_are_their_numbers() {
         assert_eq!(format!("{code:?}"), format!("CloseCode({number})"));
     }
     assert!(rows.is_sorted());
+}
+
+// RE-08
+#[test]
+fn only_the_text_of_a_message_is_text() {
+    assert_eq!(Message::Text("text").as_text(), Some("text"));
+    assert_eq!(Message::Binary(b"text").as_text(), None);
+}
+
+// IO-13: an application that takes a socket reads and writes it as any other
+#[test]
+fn streams_are_read_and_written_like_sockets() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut stream = Stream::from(listener.accept().unwrap().0);
+    assert_eq!(stream.write(b"").unwrap(), 0);
+    stream.write_all(b"a").unwrap();
+    assert_eq!(stream.write_vectored(&[IoSlice::new(b"b"), IoSlice::new(b"c")]).unwrap(), 2);
+    stream.flush().unwrap();
+    let mut bytes = [0; 3];
+    peer.read_exact(&mut bytes).unwrap();
+    assert_eq!(&bytes, b"abc");
+    peer.write_all(b"d").unwrap();
+    assert_eq!(stream.read(&mut bytes).unwrap(), 1);
 }
