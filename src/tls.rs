@@ -68,6 +68,7 @@ mod config;
 #[cfg(feature = "rustls")]
 mod engine;
 mod inbox;
+mod lock;
 mod outbox;
 mod secure;
 mod timeout;

@@ -57,7 +57,7 @@ mod tests {
 
     // V38, T6
     #[test]
-    fn what_has_gone_of_what_it_held_is_seen() {
+    fn bytes_that_a_writer_has_passed_on_are_seen() {
         let mut held = Held::default();
         let mut flush = |result: io::Result<usize>| held.flush_with(|| result).unwrap();
         assert_eq!(flush(Ok(100)), (Written::Blocked, false));

@@ -254,7 +254,7 @@ mod tests {
 
     // V38: over TLS an answer is taken at once, and read as slowly as any other
     #[test]
-    fn what_a_writer_passes_on_of_an_answer_is_progress() {
+    fn an_answer_that_is_passed_on_in_parts_has_time() {
         let second = Duration::from_secs(1);
         let start = Instant::now();
         let mut exchange = Exchange::new(Role::Server, vec![], &Config::default());

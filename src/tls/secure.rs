@@ -9,8 +9,8 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::ops::Deref;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use super::Engine;
 #[cfg(all(feature = "mio", feature = "rustls"))]
 use super::channel::Channel;
 use super::inbox::{End, Inbox, Received, http_refusal, spoke_http};
+use super::lock::{lock, try_lock};
 use super::outbox::Outbox;
 use super::timeout::Timeout;
 use crate::buffer::Buffer;
@@ -380,22 +381,4 @@ impl<S: fmt::Debug, E> fmt::Debug for Secure<S, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secure").field("stream", &self.stream).finish_non_exhaustive()
     }
-}
-
-/// An engine or a transport that has panicked is of no use any more.
-fn lock<T>(mutex: &Mutex<T>) -> io::Result<MutexGuard<'_, T>> {
-    mutex.lock().map_err(panicked)
-}
-
-/// `None` if another thread has it.
-fn try_lock<T>(mutex: &Mutex<T>) -> io::Result<Option<MutexGuard<'_, T>>> {
-    match mutex.try_lock() {
-        Ok(guard) => Ok(Some(guard)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Poisoned(poisoned)) => Err(panicked(poisoned)),
-    }
-}
-
-fn panicked<T>(_: PoisonError<T>) -> io::Error {
-    io::Error::other("a thread has panicked in this connection")
 }

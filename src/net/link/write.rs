@@ -109,7 +109,10 @@ impl<S: Transport> Link<S> {
         unsent: &mut Unsent<'_>,
         waits: bool,
     ) -> Result<Turn, Error> {
-        let turn = match self.write_once(half, unsent, waits) {
+        let mut panics = OnPanic { link: self, armed: true };
+        let written = self.write_once(half, unsent, waits);
+        panics.armed = false;
+        let turn = match written {
             Ok(Turn::All) => {
                 self.finish(half);
                 Ok(Turn::All)
@@ -127,22 +130,9 @@ impl<S: Transport> Link<S> {
         turn
     }
 
-    /// Writes, and has the transport pass on what it took.
-    fn write_once(
-        &self,
-        half: &mut WriteHalf,
-        unsent: &mut Unsent<'_>,
-        waits: bool,
-    ) -> io::Result<Turn> {
-        let mut panics = OnPanic { link: self, armed: true };
-        let turn = self.write_and_flush(half, unsent, waits);
-        panics.armed = false;
-        turn
-    }
-
-    /// A peer that takes a part in each write may do so for long: that it gets on is noted in between, and the deadlines
+    /// Writes, and has the transport pass on what it took. A peer that takes a part in each write may do so for long: that it gets on is noted in between, and the deadlines
     /// are looked at. So it is with one that takes a part of what the transport holds, which goes first.
-    fn write_and_flush(
+    fn write_once(
         &self,
         half: &mut WriteHalf,
         unsent: &mut Unsent<'_>,
