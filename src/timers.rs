@@ -16,7 +16,7 @@ pub(crate) use stall::Stall;
 pub(crate) enum Stage {
     /// Messages go both ways.
     Open,
-    /// Our Close is on its way, or was written at this time: the peer's is waited for.
+    /// Our Close is on its way; or it was written, and the peer's has to come by this time.
     Closing(Option<Instant>),
     /// Nothing more is received; the rest of our output is being written.
     Finishing,
@@ -28,13 +28,10 @@ pub(crate) enum Stage {
 #[derive(Debug)]
 pub(crate) struct Timers {
     keepalive: Option<(Millis, Millis)>,
-    close_timeout: Millis,
     linger: Millis,
     heard: bool,
     /// How often the peer had drained output by the last tick.
     drained: u16,
-    /// The deadline that has passed.
-    timed_out: Option<TimedOut>,
     clock: Clock,
     /// Since when the clock runs; nothing if nobody has told the time yet.
     since: Option<Instant>,
@@ -47,6 +44,8 @@ enum Clock {
     Pinged,
     Lingering,
     LingerOver,
+    /// The deadline that has passed.
+    TimedOut(TimedOut),
 }
 
 /// The outcome of a tick.
@@ -68,11 +67,9 @@ impl Timers {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             keepalive: config.keepalive,
-            close_timeout: config.close_timeout,
             linger: config.linger,
             heard: false,
             drained: 0,
-            timed_out: None,
             clock: Clock::Silent,
             since: None,
         }
@@ -97,11 +94,14 @@ impl Timers {
 
     /// Nothing more is waited for.
     pub(crate) fn give_up(&mut self, timed_out: TimedOut) {
-        self.timed_out = Some(timed_out);
+        self.clock = Clock::TimedOut(timed_out);
     }
 
     pub(crate) fn timed_out(&self) -> Option<TimedOut> {
-        self.timed_out
+        match self.clock {
+            Clock::TimedOut(timed_out) => Some(timed_out),
+            _ => None,
+        }
     }
 
     pub(crate) fn tick(&mut self, now: Instant, stage: Stage) -> Result<Tick, TimedOut> {
@@ -111,22 +111,22 @@ impl Timers {
         Ok(match stage {
             Stage::Open => self.keep_alive(now),
             // The write timeout bounds what is not written yet.
-            Stage::Closing(None) | Stage::Finishing => Tick::at(None),
-            Stage::Closing(Some(since)) => Tick::at(after(since, self.close_timeout)),
+            Stage::Finishing => Tick::at(None),
+            Stage::Closing(due) => Tick::at(due),
             Stage::Lingering => Tick::at(self.wait_for_the_end(now)),
         })
     }
 
     /// The error that a tick would fail with.
     pub(crate) fn overdue(&self, now: Instant, stage: Stage) -> Option<TimedOut> {
-        let (since, timeout, timed_out) = match (stage, self.clock, self.since, self.keepalive) {
-            (Stage::Closing(Some(since)), ..) => (since, self.close_timeout, TimedOut::Close),
+        match (stage, self.clock, self.since, self.keepalive) {
+            (_, Clock::TimedOut(timed_out), ..) => Some(timed_out),
+            (Stage::Closing(Some(due)), ..) => (now >= due).then_some(TimedOut::Close),
             (Stage::Open, Clock::Pinged, Some(since), Some((_, give_up_after))) if !self.heard => {
-                (since, give_up_after, TimedOut::Silence)
+                has_passed(since, give_up_after, now).then_some(TimedOut::Silence)
             }
-            _ => return None,
-        };
-        has_passed(since, timeout, now).then_some(timed_out)
+            _ => None,
+        }
     }
 
     fn keep_alive(&mut self, now: Instant) -> Tick {
@@ -247,7 +247,10 @@ mod tests {
         let (mut timers, start) = timers();
         let late = start + 1000 * SECOND;
         assert_eq!(timers.tick(late, Stage::Closing(None)), Ok(Tick::at(None)));
-        let closing = Stage::Closing(Some(late));
+        let mut stall = Stall::new(&Config::default());
+        stall.close_written(late);
+        assert_eq!(stall.close_due(), Some(late + 10 * SECOND));
+        let closing = Stage::Closing(stall.close_due());
         assert_eq!(timers.tick(late + 9 * SECOND, closing), tick(false, late + 10 * SECOND));
         assert_eq!(timers.tick(late + 10 * SECOND, closing), Err(TimedOut::Close));
     }
@@ -274,7 +277,7 @@ mod tests {
     #[test]
     fn draining_breaks_the_silence() {
         let (mut timers, start) = timers();
-        let mut stall = Stall::new(Config::default().write_timeout);
+        let mut stall = Stall::new(&Config::default());
         let mut at = |second: u32, stall: &Stall| {
             timers.note_drained(stall.drained());
             timers.tick(start + second * SECOND, Stage::Open)
@@ -304,9 +307,11 @@ mod tests {
         timers.heard();
         assert_eq!(timers.overdue(late, Stage::Open), None);
         let closing = Stage::Closing(Some(start));
-        assert_eq!(timers.overdue(start + 9 * SECOND, closing), None);
-        assert_eq!(timers.overdue(start + 10 * SECOND, closing), Some(TimedOut::Close));
+        assert_eq!(timers.overdue(start - Duration::from_millis(1), closing), None);
+        assert_eq!(timers.overdue(start, closing), Some(TimedOut::Close));
         assert_eq!(timers.overdue(late, Stage::Finishing), None);
+        timers.give_up(TimedOut::Write);
+        assert_eq!(timers.overdue(start, Stage::Open), Some(TimedOut::Write));
     }
 
     #[test]

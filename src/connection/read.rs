@@ -264,9 +264,9 @@ impl ReadHalf {
             // Nothing can be said any more, but something may have arrived.
             (_, Progress { failed: true, .. }) => Stage::Lingering,
             // Behind our Close there are only pongs.
-            (true, Progress { flushed: false, closing: None, .. }) => Stage::Finishing,
+            (true, Progress { flushed: false, close_due: None, .. }) => Stage::Finishing,
             (true, _) => Stage::Lingering,
-            (false, Progress { closed: true, closing, .. }) => Stage::Closing(closing),
+            (false, Progress { closed: true, close_due, .. }) => Stage::Closing(close_due),
             (false, _) => Stage::Open,
         }
     }

@@ -35,8 +35,8 @@ pub struct WriteHalf {
 pub struct Progress {
     /// Our Close is queued or written, or there will be none.
     pub(crate) closed: bool,
-    /// Since when our Close is written, as the last tick saw it.
-    pub(crate) closing: Option<Instant>,
+    /// When the peer's Close has to have come, if ours was written by the last tick.
+    pub(crate) close_due: Option<Instant>,
     /// Nothing waits to be written.
     pub(crate) flushed: bool,
     /// How often the peer has read on when output had to wait for it, to be compared with what it was.
@@ -52,12 +52,12 @@ impl WriteHalf {
         agreement: Option<&Agreement>,
     ) -> Self {
         let encoder = Encoder::new(role, config, output, agreement);
-        Self::with(encoder, Stall::new(config.write_timeout))
+        Self::with(encoder, Stall::new(config))
     }
 
     /// An empty half for messages that this is to [take](Self::take_from), and encodes them in the same way.
     pub(crate) fn anew(&self, config: &Config) -> Self {
-        Self::with(self.encoder.anew(), Stall::new(config.write_timeout))
+        Self::with(self.encoder.anew(), Stall::new(config))
     }
 
     fn with(encoder: Encoder, stall: Stall) -> Self {
@@ -202,7 +202,7 @@ impl WriteHalf {
     pub fn progress(&self) -> Progress {
         Progress {
             closed: self.encoder.is_closed(),
-            closing: self.stall.closing(),
+            close_due: self.stall.close_due(),
             flushed: self.is_flushed(),
             drained: self.stall.drained(),
             failed: self.failed,

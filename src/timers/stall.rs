@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use super::{after, has_passed};
-use crate::config::Millis;
+use crate::config::{Config, Millis};
 use crate::error::TimedOut;
 
-/// How long the peer may take nothing of what waits.
+/// How long the peer may take nothing of what waits, and how long it may take to answer our Close.
 #[derive(Debug)]
 pub(crate) struct Stall {
     timeout: Millis,
+    close_timeout: Millis,
     /// The socket takes no more at present.
     blocked: bool,
     /// How many writes went on after the socket had taken no more: the peer has read then. It wraps.
@@ -21,8 +22,15 @@ pub(crate) struct Stall {
 }
 
 impl Stall {
-    pub(crate) fn new(timeout: Millis) -> Self {
-        Self { timeout, blocked: false, drained: 0, closing: false, since: None }
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            timeout: config.write_timeout,
+            close_timeout: config.close_timeout,
+            blocked: false,
+            drained: 0,
+            closing: false,
+            since: None,
+        }
     }
 
     /// The peer took `n` bytes.
@@ -61,8 +69,12 @@ impl Stall {
         self.drained
     }
 
-    /// Since when our Close frame is written.
-    pub(crate) fn closing(&self) -> Option<Instant> {
+    /// When the peer's Close has to have come, once ours is written.
+    pub(crate) fn close_due(&self) -> Option<Instant> {
+        after(self.closing()?, self.close_timeout)
+    }
+
+    fn closing(&self) -> Option<Instant> {
         self.since.filter(|_| self.closing)
     }
 
@@ -93,7 +105,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::Config;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -101,7 +112,7 @@ mod tests {
     #[test]
     fn a_stalled_write_has_a_deadline() {
         let start = Instant::now();
-        let mut stall = Stall::new(Config::default().write_timeout);
+        let mut stall = Stall::new(&Config::default());
         let at = |stall: &mut Stall, second: u32, waits| stall.tick(start + second * SECOND, waits);
         let due = |second: u32| Ok(Some(start + second * SECOND));
         assert_eq!(at(&mut stall, 0, false), Ok(None));
@@ -119,7 +130,7 @@ mod tests {
     // L-10, V38: to be asked and to take nothing is no progress
     #[test]
     fn nothing_is_drained_by_a_write_that_takes_nothing() {
-        let mut stall = Stall::new(Config::default().write_timeout);
+        let mut stall = Stall::new(&Config::default());
         stall.moved(1);
         assert_eq!((stall.is_blocked(), stall.drained()), (false, 0), "it went at once");
         stall.set_blocked(true);
@@ -133,7 +144,7 @@ mod tests {
     #[test]
     fn bytes_that_a_writer_passes_on_are_progress() {
         let start = Instant::now();
-        let mut stall = Stall::new(Config::default().write_timeout);
+        let mut stall = Stall::new(&Config::default());
         assert_eq!(stall.tick(start, true), Ok(Some(start + 30 * SECOND)));
         stall.passed_on();
         assert_eq!(stall.drained(), 1);
@@ -144,7 +155,7 @@ mod tests {
     #[test]
     fn a_written_close_has_the_clock() {
         let start = Instant::now();
-        let mut stall = Stall::new(Config::default().write_timeout);
+        let mut stall = Stall::new(&Config::default());
         assert_eq!(stall.tick(start, true), Ok(Some(start + 30 * SECOND)));
         assert_eq!(stall.closing(), None);
         let closed = start + 20 * SECOND;

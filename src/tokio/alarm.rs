@@ -26,9 +26,12 @@ pub(super) struct Alarm {
 pub(super) struct Ticket(NonZeroU64);
 
 impl Ticket {
+    /// That of the receiver, of which a connection has one.
+    pub(super) const RECEIVER: Self = Self(NonZeroU64::MIN);
+
     /// One that nobody else has.
     pub(super) fn new() -> Self {
-        static LAST: AtomicU64 = AtomicU64::new(0);
+        static LAST: AtomicU64 = AtomicU64::new(1);
         Self(NonZeroU64::MIN.saturating_add(LAST.fetch_add(1, Ordering::Relaxed)))
     }
 }

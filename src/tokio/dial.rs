@@ -130,7 +130,7 @@ where
             match race.next(now()) {
                 Next::Lost => return Poll::Ready(None),
                 Next::Start(address) => attempts.push((address, Box::pin(connect(address)))),
-                Next::Wait(Some(at)) if timer.has_come(at, true, cx) => {}
+                Next::Wait(Some(at)) if timer.has_come(at, cx) => {}
                 Next::Wait(_) => return Poll::Pending,
             }
         }

@@ -51,14 +51,14 @@ fn poll_step<S: Transport>(
                 exchange.shut_down(); // it may have ended by itself
             }
             match transport::read(stream, input, cx) {
-                Ok(0) => return Poll::Ready(exchange.eof().map_err(Error::from)),
+                Ok((0, _)) => return Poll::Ready(exchange.eof().map_err(Error::from)),
                 Ok(_) => return Poll::Ready(Ok(())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
         match exchange.tick(now())? {
-            Some(due) if timer.has_come(due, true, cx) => {}
+            Some(due) if timer.has_come(due, cx) => {}
             _ => return Poll::Pending,
         }
     }

@@ -16,6 +16,7 @@ use ::tokio::task::coop;
 use super::alarm::{Alarm, Ticket};
 use super::receiver::Inner;
 use super::spare;
+use super::timer::Timer;
 use super::transport::{self, Transport};
 use crate::close::CloseCode;
 use crate::connection::WriteHalf;
@@ -38,6 +39,8 @@ pub(super) struct State<S: Transport> {
     receiver: Option<Waker>,
     /// Whether that waits, and has not been told to look yet.
     waits: bool,
+    /// The receiver's.
+    pub(super) timer: Timer,
     /// Why nothing can be sent or received any more.
     pub(super) failure: Option<Failure>,
     /// Whether a server waits for the receiver to be dropped, and ends the connection then.
@@ -55,7 +58,8 @@ pub(super) struct Waiter<'w> {
 /// One poll, in which the state is locked.
 pub(super) struct Turn<'s, S: Transport> {
     state: &'s mut State<S>,
-    after: &'s mut After<S>,
+    /// Most turns leave nothing to be done.
+    after: &'s mut Option<After<S>>,
     /// Until it is over: if it is dropped before, the stream has panicked.
     under_way: bool,
 }
@@ -65,6 +69,7 @@ struct After<S: Transport> {
     receiver: Option<Waker>,
     alarm: Option<Arc<Alarm>>,
     closed: Option<S>,
+    timer: Timer,
     /// The wakers of earlier tasks, which are only dropped.
     replaced: Vec<Waker>,
 }
@@ -77,6 +82,7 @@ impl<S: Transport> Link<S> {
             alarm: None,
             receiver: None,
             waits: false,
+            timer: Timer::default(),
             failure: None,
             awaited: false,
             dropped: None,
@@ -86,7 +92,7 @@ impl<S: Transport> Link<S> {
 
     pub(super) fn turn<T>(&self, work: impl FnOnce(&mut Turn<'_, S>) -> T) -> T {
         // Dropped last, when the state is not locked any more, also after a panic.
-        let mut after = After { receiver: None, alarm: None, closed: None, replaced: Vec::new() };
+        let mut after = None;
         let mut state = self.lock();
         let mut turn = Turn { state: &mut state, after: &mut after, under_way: true };
         let result = work(&mut turn);
@@ -105,6 +111,25 @@ impl<S: Transport> Link<S> {
     /// A stream that has panicked under the lock was seen to.
     fn lock(&self) -> MutexGuard<'_, State<S>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Transport> After<S> {
+    fn of(after: &mut Option<Self>) -> &mut Self {
+        after.get_or_insert_with(|| Self {
+            receiver: None,
+            alarm: None,
+            closed: None,
+            timer: Timer::default(),
+            replaced: Vec::new(),
+        })
+    }
+
+    /// Keeps a waker until it may be dropped.
+    fn replaced(after: &mut Option<Self>, waker: Option<Waker>) {
+        if let Some(waker) = waker {
+            Self::of(after).replaced.push(waker);
+        }
     }
 }
 
@@ -181,7 +206,7 @@ impl<S: Transport> Turn<'_, S> {
             let alarm = alarm.get_or_insert_default();
             if let Some(Waiter { ticket, waker }) = waiter {
                 let old = alarm.wait(*ticket.get_or_insert_with(Ticket::new), waker);
-                self.after.replaced.extend(old);
+                After::replaced(self.after, old);
             }
             let waker = Waker::from(Arc::clone(alarm));
             written = attempt(stream, write, unsent, &mut Context::from_waker(&waker));
@@ -237,13 +262,17 @@ impl<S: Transport> Turn<'_, S> {
 
     /// Wakes everybody on the list. If another alarm was to ring, that has the whole list: this one was made since.
     fn ring(&mut self, alarm: Option<Arc<Alarm>>) {
-        self.after.alarm = self.after.alarm.take().or(alarm);
+        if alarm.is_some() {
+            let after = After::of(self.after);
+            after.alarm = after.alarm.take().or(alarm);
+        }
     }
 
     /// Tells the receiver, if it waits, that there is something to write or to see.
     pub(super) fn nudge(&mut self) {
         if std::mem::take(&mut self.waits) {
-            self.after.receiver = self.receiver.take();
+            let receiver = self.receiver.take();
+            After::of(self.after).receiver = receiver;
         }
     }
 
@@ -254,7 +283,7 @@ impl<S: Transport> Turn<'_, S> {
             Some(old) if old.will_wake(waker) => false,
             _ => {
                 let old = self.receiver.replace(waker.clone());
-                self.after.replaced.extend(old);
+                After::replaced(self.after, old);
                 true
             }
         }
@@ -311,7 +340,8 @@ impl<S: Transport> Turn<'_, S> {
     /// It is closed when the state is not locked any more.
     fn let_go_of_stream(&mut self) {
         let stream = self.stream.take();
-        self.after.closed = self.after.closed.take().or(stream);
+        let after = After::of(self.after);
+        after.closed = after.closed.take().or(stream);
     }
 
     /// The same when the receiver has come to its end, or is gone. If all was said, nothing has failed.
@@ -321,8 +351,9 @@ impl<S: Transport> Turn<'_, S> {
             true => self.let_go_of_stream(),
             false => self.cut_off(Failure::Aborted),
         }
-        let receiver = self.receiver.take();
-        self.after.replaced.extend(receiver);
+        let after = After::of(self.after);
+        after.replaced.extend(self.state.receiver.take());
+        after.timer = std::mem::take(&mut self.state.timer);
     }
 }
 

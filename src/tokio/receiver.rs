@@ -164,20 +164,19 @@ impl<S: Transport> Receiver<S> {
     /// The peer's Close frame, once it has come.
     #[must_use]
     pub fn close_frame(&self) -> Option<Close<'_>> {
-        let (code, reason, mid_message) = self.0.as_ref()?.core.close.as_deref()?;
-        Some(Close { code: *code, reason, mid_message: *mid_message })
+        self.0.as_ref()?.core.close()
     }
 
     /// The request that opened the connection, until [`recv`](Self::recv) waits for the first time: an
     /// idle connection keeps nothing. `None` also after [`open`](super::open), where somebody else read it.
     #[must_use]
     pub fn request(&self) -> Option<&Request> {
-        self.0.as_ref()?.core.request.as_deref()
+        self.0.as_ref()?.core.request()
     }
 
     /// Takes the request that opened the connection, to keep it for longer.
     pub fn take_request(&mut self) -> Option<Request> {
-        Some(*self.0.as_mut()?.core.request.take()?)
+        self.0.as_mut()?.core.take_request()
     }
 
     /// Looks at the stream, such as for the peer's address or for what TLS has agreed on; `None` if it is closed. To

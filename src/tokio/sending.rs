@@ -121,7 +121,7 @@ impl<L: Deref<Target = Link<S>>, S: Transport> Waiting<L, S> {
             });
             match polled {
                 Ok(polled) => return polled,
-                Err(due) if due.is_some_and(|due| timer.has_come(due, true, cx)) => {}
+                Err(due) if due.is_some_and(|due| timer.has_come(due, cx)) => {}
                 Err(_) => return Poll::Pending,
             }
         }

@@ -18,10 +18,15 @@ pub(super) struct Timer {
 }
 
 impl Timer {
+    /// Whether it wakes the task that it knows at this time, or earlier.
+    pub(super) fn wakes_by(&self, due: Instant) -> bool {
+        let sleep = self.sleep.as_ref();
+        sleep.is_some_and(|sleep| sleep.deadline() <= due.into() && !sleep.is_elapsed())
+    }
+
     /// Whether this time has come. If not, the task is woken then, or earlier, to look again: a timer that
-    /// is set to an earlier time is left as it is, and costs nothing. `is_new` says that the task may not be
-    /// the one that it was.
-    pub(super) fn has_come(&mut self, due: Instant, is_new: bool, cx: &mut Context<'_>) -> bool {
+    /// is set to an earlier time is left as it is, and costs nothing.
+    pub(super) fn has_come(&mut self, due: Instant, cx: &mut Context<'_>) -> bool {
         let due = due.into();
         let Some(sleep) = &mut self.sleep else {
             let sleep = self.sleep.insert(Box::pin(time::sleep_until(due)));
@@ -29,8 +34,6 @@ impl Timer {
         };
         if due < sleep.deadline() || sleep.is_elapsed() {
             sleep.as_mut().reset(due);
-        } else if !is_new {
-            return false; // it knows the task
         }
         match sleep.as_mut().poll(cx) {
             // It was set to an earlier time.

@@ -47,22 +47,26 @@ pub(super) fn is_plain<S: 'static>(stream: &S) -> bool {
     tcp(stream).is_some()
 }
 
-/// As an ordinary read, which fails with `WouldBlock` after the task was registered.
+/// As an ordinary read, which fails with `WouldBlock` after the task was registered: how much there was, and whether it filled
+/// all the room there was for it.
 pub(super) fn read(
     stream: &mut impl Transport,
     buffer: &mut Buffer,
     cx: &mut Context<'_>,
-) -> io::Result<usize> {
-    buffer.read_with(|space| {
+) -> io::Result<(usize, bool)> {
+    let mut room = 0;
+    let n = buffer.read_with(|space| {
+        room = space.len();
         let mut space = ReadBuf::new(space);
         match Pin::new(&mut *stream).poll_read(cx, &mut space) {
             Poll::Ready(result) => result.map(|()| space.filled().len()).map_err(final_error),
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
-    })
+    })?;
+    Ok((n, n == room))
 }
 
-/// The same for a write.
+/// An ordinary write.
 pub(super) fn write<S: Transport>(
     stream: &mut S,
     slices: &[IoSlice<'_>],

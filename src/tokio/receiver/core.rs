@@ -18,7 +18,7 @@ use crate::timers::earlier;
 use crate::tokio::alarm::Ticket;
 use crate::tokio::link::{Link, Turn, Waiter};
 use crate::tokio::spare;
-use crate::tokio::timer::{Timer, now};
+use crate::tokio::timer::now;
 use crate::tokio::transport::{self, Transport};
 
 /// After so many frames other tasks have their turn.
@@ -28,13 +28,8 @@ const MESSAGES: u8 = 32;
 const READS: u8 = 32;
 
 pub(super) struct Core {
-    pub(super) read: ReadHalf,
-    timer: Timer,
-    ticket: Option<Ticket>,
-    pub(super) request: Option<Box<Request>>,
-    /// The peer's Close: its code, its reason, and whether a message was under way.
-    pub(super) close: Option<Box<(Option<CloseCode>, String, bool)>>,
-    end: Option<Box<End>>,
+    read: ReadHalf,
+    edges: Option<Box<Edges>>,
     /// The socket is closed.
     finished: bool,
     /// The last read brought as much as there was room for: there may be more.
@@ -47,23 +42,29 @@ pub(super) struct Core {
     reads: u8,
 }
 
+/// What there is at the beginning of a connection, and at its end: one that is idle has neither.
+#[derive(Default)]
+struct Edges {
+    request: Option<Request>,
+    /// The peer's Close: its code, its reason, and whether a message was under way.
+    close: Option<(Option<CloseCode>, String, bool)>,
+    end: Option<End>,
+}
+
 /// The outcome of a step.
 enum Step {
     /// Something has come, or gone.
     Done,
-    /// Nothing is to be done before something comes, or this time.
-    Wait { due: Option<Instant>, is_new: bool },
+    /// Nothing is to be done before something comes, or this time, for which the timer is to be set.
+    Wait(Option<Instant>),
 }
 
 impl Core {
     pub(super) fn new(read: ReadHalf, request: Option<Request>) -> Self {
+        let edges = |request| Box::new(Edges { request: Some(request), ..Edges::default() });
         Self {
             read,
-            timer: Timer::default(),
-            ticket: None,
-            request: request.map(Box::new),
-            close: None,
-            end: None,
+            edges: request.map(edges),
             finished: false,
             full: false,
             parked: true,
@@ -71,6 +72,34 @@ impl Core {
             messages: 0,
             reads: 0,
         }
+    }
+
+    pub(super) fn request(&self) -> Option<&Request> {
+        self.edges.as_ref()?.request.as_ref()
+    }
+
+    pub(super) fn take_request(&mut self) -> Option<Request> {
+        let request = self.edges.as_mut()?.request.take();
+        if !self.has_ended() {
+            self.edges = None;
+        }
+        request
+    }
+
+    pub(super) fn close(&self) -> Option<Close<'_>> {
+        let (code, reason, mid_message) = self.edges.as_ref()?.close.as_ref()?;
+        Some(Close { code: *code, reason, mid_message: *mid_message })
+    }
+
+    fn has_ended(&self) -> bool {
+        self.edges.as_ref().is_some_and(|edges| edges.end.is_some())
+    }
+
+    /// Notes the first end.
+    fn set_end(&mut self, end: End) -> &mut Edges {
+        let edges = self.edges.get_or_insert_default();
+        edges.end.get_or_insert(end);
+        edges
     }
 
     /// The next thing the peer says; at the end, when the socket is closed, how it ended.
@@ -90,10 +119,10 @@ impl Core {
                     return Poll::Ready(Ok(Some(ready)));
                 }
             }
-            if self.end.is_some() {
+            if self.has_ended() {
                 return self.poll_end(link, buffer, cx).map_ok(|()| None);
             }
-            self.request = None;
+            self.edges = None;
             ready!(self.poll_wait(link, buffer, cx));
         }
     }
@@ -114,7 +143,7 @@ impl Core {
             ready!(self.poll_wait(link, buffer, cx));
         }
         *buffer = None;
-        let end = self.end.as_deref().cloned();
+        let end = self.edges.as_ref().and_then(|edges| edges.end.clone());
         Poll::Ready(end.map_or(Ok(()), End::into_result))
     }
 
@@ -135,7 +164,7 @@ impl Core {
         events: bool,
     ) -> Option<Ready> {
         let mut replies = Replies::new();
-        while self.end.is_none() {
+        while !self.has_ended() {
             match self.read.advance(input, &mut replies) {
                 Ok(Some(ready)) => {
                     self.messages = self.messages.saturating_add(1);
@@ -178,27 +207,27 @@ impl Core {
 
     /// The peer has broken the protocol.
     fn fail<S: Transport>(&mut self, link: &Link<S>, error: ProtocolError, replies: &mut Replies) {
-        self.end.get_or_insert_with(|| Box::new(End::Protocol(error)));
+        self.set_end(End::Protocol(error));
         link.turn(|turn| turn.reply(replies));
     }
 
     /// Ends the connection from our side.
     pub(super) fn finish_with<S: Transport>(&mut self, link: &Link<S>, code: CloseCode) {
-        if self.end.is_none() {
+        if !self.has_ended() {
             let mut replies = Replies::new();
             self.read.finish(code, "", &mut replies);
-            self.end = Some(Box::new(End::Closed));
+            self.set_end(End::Closed);
             link.turn(|turn| turn.reply(&mut replies));
         }
     }
 
     fn note_close(&mut self, ready: Ready, input: &Buffer, replies: &mut Replies) {
+        let event = self.read.event(ready, input, replies);
+        let edges = self.set_end(End::Closed);
         // A Close that is none was found before.
-        if let Ok(Event::Close(close)) = self.read.event(ready, input, replies) {
-            let Close { code, reason, mid_message } = close;
-            self.close = Some(Box::new((code, reason.to_owned(), mid_message)));
+        if let Ok(Event::Close(Close { code, reason, mid_message })) = event {
+            edges.close = Some((code, reason.to_owned(), mid_message));
         }
-        self.end.get_or_insert_with(|| Box::new(End::Closed));
     }
 
     /// The buffer to read into, with what was put aside.
@@ -218,13 +247,16 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         let input = self.input(buffer);
-        let Step::Wait { due, is_new } = link.turn(|turn| self.step(turn, input, cx)) else {
+        let Step::Wait(due) = link.turn(|turn| self.step(turn, input, cx)) else {
             return Poll::Ready(());
         };
-        self.new_task |= is_new;
         if let Some(due) = due {
-            let is_new = std::mem::take(&mut self.new_task);
-            if self.timer.has_come(due, is_new, cx) {
+            // Not while the state is locked: it has the task's waker.
+            let mut timer = link.turn(|turn| std::mem::take(&mut turn.timer));
+            let has_come = timer.has_come(due, cx);
+            link.turn(|turn| turn.timer = timer);
+            self.new_task = false;
+            if has_come {
                 return Poll::Ready(());
             }
         }
@@ -241,7 +273,7 @@ impl Core {
     ) -> Step {
         turn.unpark();
         // More is to be read, and will be answered in the same write.
-        if !self.full || turn.write.is_congested() || self.end.is_some() {
+        if !self.full || turn.write.is_congested() || self.has_ended() {
             self.write(turn, cx);
         }
         // Input that came in time, perhaps while the user was busy, lies in the socket: it is read before the
@@ -265,15 +297,23 @@ impl Core {
             self.finish(turn);
             return Step::Done;
         }
-        match is_tired {
-            true => Step::Done,
-            false => Step::Wait { due, is_new: turn.park(cx.waker()) },
+        if is_tired {
+            return Step::Done;
+        }
+        self.new_task |= turn.park(cx.waker());
+        Step::Wait(due.filter(|due| self.new_task || !turn.timer.wakes_by(*due)))
+    }
+
+    /// Writes what waits, and then ends our side if that is over. A failure is noted, and seen at the end of what had arrived.
+    #[inline]
+    fn write<S: Transport>(&mut self, turn: &mut Turn<'_, S>, cx: &mut Context<'_>) {
+        if !turn.write.is_flushed() || turn.write.wants_shutdown() {
+            self.write_rest(turn, cx);
         }
     }
 
-    /// A failure is noted, and seen at the end of what had arrived.
-    fn write<S: Transport>(&mut self, turn: &mut Turn<'_, S>, cx: &mut Context<'_>) {
-        let waiter = Waiter { ticket: &mut self.ticket, waker: cx.waker() };
+    fn write_rest<S: Transport>(&mut self, turn: &mut Turn<'_, S>, cx: &mut Context<'_>) {
+        let waiter = Waiter { ticket: &mut Some(Ticket::RECEIVER), waker: cx.waker() };
         let _ = turn.write(&mut Unsent::nothing(), Some(waiter));
         if turn.write.wants_shutdown() {
             let _ = turn.poll_shut_down(cx);
@@ -311,10 +351,9 @@ impl Core {
         let Some(stream) = turn.stream.as_mut().filter(|_| !self.read.has_eof()) else {
             return false;
         };
-        let room = input.space().len();
         match transport::read(stream, input, cx) {
-            Ok(0) => self.eof(turn, None),
-            Ok(n) => self.full = n == room,
+            Ok((0, _)) => self.eof(turn, None),
+            Ok((_, full)) => self.full = full,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 self.full = false;
                 return false;
@@ -339,7 +378,7 @@ impl Core {
     /// Notes the first end.
     fn end<S: Transport>(&mut self, turn: &mut Turn<'_, S>, end: End) {
         let is_fatal = end.is_fatal();
-        self.end.get_or_insert_with(|| Box::new(end));
+        self.set_end(end);
         if is_fatal {
             self.finish(turn);
         }
@@ -348,7 +387,7 @@ impl Core {
     /// Closes the socket.
     fn finish<S: Transport>(&mut self, turn: &mut Turn<'_, S>) {
         self.finished = true;
-        if self.end.is_none() {
+        if !self.has_ended() {
             // After a failed write, or by one of our own.
             self.eof(turn, None);
         }
