@@ -92,7 +92,7 @@ pub const MAX_MESSAGE: usize = 2 * 1024 * 1024;
 /// Runs `connection` for each that comes, all on this one thread, as suits one core.
 pub fn serve_tokio<F>(listener: TcpListener, connection: impl Fn(TcpStream) -> F) -> io::Result<()>
 where
-    F: Future<Output = ()> + Send + 'static,
+    F: Future<Output: Send> + Send + 'static,
 {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

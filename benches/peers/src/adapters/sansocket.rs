@@ -291,21 +291,19 @@ pub fn serve_compressed_tokio(listener: TcpListener) -> io::Result<()> {
     serve_tokio(listener, move |stream| echo(stream, config.clone()))
 }
 
-/// Echoes in a task; what was received at once is answered at once.
-fn echo<S>(stream: S, config: Config) -> impl Future<Output = ()> + Send
+/// Echoes in a task, as the docs do it; what was received at once is answered at once.
+fn echo<S>(stream: S, config: Config) -> impl Future<Output = Result<(), sansocket::Error>> + Send
 where
     S: sansocket::tokio::Transport + Send,
 {
     // Out here, so that the task holds neither while it is idle.
     let accepted = sansocket::tokio::accept(stream, config);
     async move {
-        if let Ok((sender, mut receiver)) = accepted.await {
-            while let Ok(Some(message)) = receiver.recv().await {
-                if sender.feed(message).await.is_err() {
-                    return;
-                }
-            }
+        let (sender, mut receiver) = accepted.await?;
+        while let Some(message) = receiver.recv().await? {
+            sender.feed(message).await?;
         }
+        Ok(())
     }
 }
 

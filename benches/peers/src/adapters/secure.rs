@@ -25,7 +25,7 @@ pub fn serve_tls<F>(
     connection: impl Fn(TlsStream<TcpStream>) -> F + Clone + Send + 'static,
 ) -> io::Result<()>
 where
-    F: Future<Output = ()> + Send + 'static,
+    F: Future + Send + 'static,
 {
     let acceptor = TlsAcceptor::from(tls::server_config());
     serve_tokio(listener, move |stream| {
@@ -33,7 +33,7 @@ where
         let connection = connection.clone();
         async move {
             if let Ok(stream) = accept.await {
-                connection(stream).await;
+                _ = connection(stream).await;
             }
         }
     })
