@@ -267,8 +267,8 @@ impl WriteHalf {
         self.stall.set_blocked(false);
     }
 
-    /// Whether the socket took no more at the last write.
+    /// Whether the socket took no more at the last write, or not all that the writer held.
     pub(crate) fn is_blocked(&self) -> bool {
-        self.stall.is_blocked()
+        self.stall.is_blocked() || self.held.is_blocked()
     }
 }

@@ -18,6 +18,11 @@ impl Held {
         !self.any
     }
 
+    /// It was asked to pass on what it held, and could not.
+    pub(crate) fn is_blocked(self) -> bool {
+        self.steps > 0
+    }
+
     /// The writer may hold something, and was not asked to pass it on.
     pub(crate) fn set_some(&mut self) {
         self.any = true;

@@ -19,6 +19,8 @@ const BATCH: usize = 4 * RECORD;
 pub(super) struct Outbox {
     records: Vec<u8>,
     sent: usize,
+    /// There is data in them, and not only what the engine has to say.
+    data: bool,
     /// Our side has ended.
     closed: bool,
     failed: Option<io::ErrorKind>,
@@ -74,6 +76,7 @@ impl Outbox {
                 return Ok(taken);
             }
             taken += plain.len();
+            self.data |= !plain.is_empty();
             if let Err(error) = engine.seal(plain, &mut self.records) {
                 self.closed = true; // there may be an alert, after which nothing can follow
                 return Err(error);
@@ -84,11 +87,15 @@ impl Outbox {
         }
     }
 
-    /// Seals a `close_notify`, unless something is under way that the peer does not take, and which is lost.
+    /// Seals a `close_notify`, unless something is under way that the peer does not take, and which is lost. That is a failure
+    /// if it was data.
     pub(super) fn close(&mut self, engine: &mut impl Engine) {
-        if !self.is_empty() {
+        if self.data {
             self.failed.get_or_insert(io::ErrorKind::BrokenPipe);
-        } else if self.check().is_ok() && engine.close(&mut self.records).is_err() {
+        } else if self.is_empty()
+            && self.check().is_ok()
+            && engine.close(&mut self.records).is_err()
+        {
             self.records.clear();
         }
         self.closed = true;
@@ -98,6 +105,7 @@ impl Outbox {
     pub(super) fn clear(&mut self) {
         self.records = Vec::new();
         self.sent = 0;
+        self.data = false;
     }
 
     /// Whether a write has failed, after which there is none.

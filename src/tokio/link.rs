@@ -363,6 +363,14 @@ fn attempt<S: Transport>(
     unsent: &mut Unsent<'_>,
     cx: &mut Context<'_>,
 ) -> io::Result<Written> {
+    // What the stream holds goes first: what it takes meanwhile says nothing of the peer.
+    let flushed = match write.is_held() {
+        true => write.flush_with(|| transport::flush(stream, cx))?,
+        false => Written::All,
+    };
+    if flushed == Written::Blocked {
+        return Ok(flushed);
+    }
     let written = write.write_with(unsent, |slices| transport::write(stream, slices, cx))?;
     if written == Written::All {
         return write.flush_with(|| transport::flush(stream, cx));

@@ -12,7 +12,7 @@ use sansocket::tls::{Rustls, Secure};
 
 use crate::authority::{client, server};
 use crate::peer::{Peer, frame};
-use crate::pipe::{Pipe, Way, over_pipe};
+use crate::pipe::{Call, Pipe, Way, over_pipe};
 
 const TIMEOUT: Duration = Duration::from_millis(1500);
 const PAUSE: Duration = Duration::from_millis(100);
@@ -109,12 +109,10 @@ fn a_close_notify_that_does_not_go_at_once_fails_nothing() {
     }
 }
 
-// TL-06
-#[test]
-fn records_that_wait_are_lost_behind_the_end_of_our_side() {
+/// A connection whose records go as far as there is room.
+fn connected(room: &Arc<Mutex<Option<usize>>>) -> (Peer, Secure<Room, Rustls>) {
     let mut peer = Peer::over(Pipe::new(Way::Open), client());
-    let room = Arc::new(Mutex::new(None));
-    let transport = Room(peer.pipe.clone(), Arc::clone(&room));
+    let transport = Room(peer.pipe.clone(), Arc::clone(room));
     let secure = Secure::server(transport, Rustls::server(server()).unwrap());
     secure.set_read_timeout(Some(crate::peer::PATIENCE)).unwrap();
     secure.set_write_timeout(Some(Duration::from_millis(1))).unwrap();
@@ -128,9 +126,48 @@ fn records_that_wait_are_lost_behind_the_end_of_our_side() {
     }
     let (secure, read) = reading.join().unwrap();
     assert!(read > 0);
+    (peer, secure)
+}
+
+// TL-06
+#[test]
+fn records_that_wait_are_lost_behind_the_end_of_our_side() {
+    let room = Arc::new(Mutex::new(None));
+    let (_peer, secure) = connected(&room);
     *room.lock().unwrap() = Some(10);
     secure.write(&[IoSlice::new(&[1; 100])]).unwrap();
     assert!(secure.flush().unwrap() > 100, "it says what it holds");
     secure.shutdown(Shutdown::Write).unwrap();
     assert_eq!(secure.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+}
+
+// TL-05, TL-06: but what only TLS had to say is no data, and nobody's failure
+#[test]
+fn an_update_of_the_keys_that_waits_is_no_loss() {
+    let room = Arc::new(Mutex::new(None));
+    let (_peer, secure) = connected(&room);
+    secure.flush().unwrap();
+    *room.lock().unwrap() = Some(10);
+    secure.with_engine(|engine| engine.refresh_traffic_keys()).unwrap().unwrap();
+    let _ = secure.flush();
+    assert_eq!(*room.lock().unwrap(), Some(0), "it has begun");
+    secure.shutdown(Shutdown::Write).unwrap();
+    secure.flush().unwrap();
+}
+
+// V38: what TLS could not pass on is not tried again for each message that arrives
+#[test]
+fn a_peer_that_does_not_read_is_not_waited_for_by_the_receiver() {
+    let (mut peer, (sender, mut receiver)) = Peer::open(server(), client(), Config::default());
+    peer.pipe.set(Way::Stalled);
+    sender.feed("answer").unwrap();
+    let start = Instant::now();
+    for _ in 0..200 {
+        peer.send(&frame(0x81, b"hello"));
+        receiver.recv().unwrap().unwrap();
+    }
+    // Every 20 ms it is.
+    let most = 10 + start.elapsed().as_millis() as usize / 20;
+    let stalls = peer.pipe.calls().iter().filter(|call| **call == Call::Stall).count();
+    assert!((1..=most).contains(&stalls), "{stalls} of {most}");
 }

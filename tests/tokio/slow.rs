@@ -279,3 +279,22 @@ async fn a_panic_of_the_stream_is_seen_when_nobody_sends_any_more() {
         assert!(matches!(end, Ok(Ok(Err(Error::Io(_))))), "{end:?}");
     }
 }
+
+// TA-06: that a stream has room for more says nothing of the peer, which takes nothing of what it holds
+#[tokio::test(start_paused = true)]
+async fn what_a_stream_takes_while_it_passes_on_nothing_is_no_progress() {
+    for len in [10, 9000] {
+        let peer = Peer::new();
+        let (sender, mut receiver) = peer.open(config(|config| config.no_keepalive()));
+        peer.buffers(usize::MAX);
+        let receiving = tokio::spawn(async move { receiver.recv().await.map(|_| ()) });
+        let start = Instant::now();
+        while start.elapsed().as_secs() < 100 && sender.try_send(&vec![1; len]).is_ok() {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+        }
+        assert!(receiving.is_finished(), "{len}");
+        let end = receiving.await.unwrap();
+        assert!(is_write_timeout(&end), "{end:?}");
+        assert!((30..40).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    }
+}
