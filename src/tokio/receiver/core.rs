@@ -274,7 +274,7 @@ impl Core {
         turn.unpark();
         // More is to be read, and will be answered in the same write.
         if !self.full || turn.write.is_congested() || self.has_ended() {
-            self.write(turn, cx);
+            write(turn, cx);
         }
         // Input that came in time, perhaps while the user was busy, lies in the socket: it is read before the
         // deadlines are looked at, but not for ever.
@@ -285,7 +285,7 @@ impl Core {
         }
         self.reads = 0;
         // Now there is nothing more to be answered in the same write; and some streams read with the other waker.
-        self.write(turn, cx);
+        write(turn, cx);
         let due = match self.tick(turn, now(), cx) {
             Ok(due) => due,
             Err(end) => {
@@ -302,22 +302,6 @@ impl Core {
         }
         self.new_task |= turn.park(cx.waker());
         Step::Wait(due.filter(|due| self.new_task || !turn.timer.wakes_by(*due)))
-    }
-
-    /// Writes what waits, and then ends our side if that is over. A failure is noted, and seen at the end of what had arrived.
-    #[inline]
-    fn write<S: Transport>(&mut self, turn: &mut Turn<'_, S>, cx: &mut Context<'_>) {
-        if !turn.write.is_flushed() || turn.write.wants_shutdown() {
-            self.write_rest(turn, cx);
-        }
-    }
-
-    fn write_rest<S: Transport>(&mut self, turn: &mut Turn<'_, S>, cx: &mut Context<'_>) {
-        let waiter = Waiter { ticket: &mut Some(Ticket::RECEIVER), waker: cx.waker() };
-        let _ = turn.write(&mut Unsent::nothing(), Some(waiter));
-        if turn.write.wants_shutdown() {
-            let _ = turn.poll_shut_down(cx);
-        }
     }
 
     /// Looks at the deadlines: the next of them.
@@ -337,7 +321,7 @@ impl Core {
             }
             // A ping is due. What comes of writing it may move the deadlines.
             turn.reply(&mut replies);
-            self.write(turn, cx);
+            write(turn, cx);
         }
     }
 
@@ -392,5 +376,21 @@ impl Core {
             self.eof(turn, None);
         }
         turn.close();
+    }
+}
+
+/// Writes what waits, and then ends our side if that is over. A failure is noted, and seen at the end of what had arrived.
+#[inline]
+fn write<S: Transport>(turn: &mut Turn<'_, S>, cx: &mut Context<'_>) {
+    if !turn.write.is_flushed() || turn.write.wants_shutdown() {
+        write_rest(turn, cx);
+    }
+}
+
+fn write_rest<S: Transport>(turn: &mut Turn<'_, S>, cx: &mut Context<'_>) {
+    let waiter = Waiter { ticket: &mut Some(Ticket::RECEIVER), waker: cx.waker() };
+    let _ = turn.write(&mut Unsent::nothing(), Some(waiter));
+    if turn.write.wants_shutdown() {
+        let _ = turn.poll_shut_down(cx);
     }
 }
