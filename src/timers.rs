@@ -3,12 +3,14 @@
 //! Nothing is done per byte or per write but to raise a flag; a tick tells the time. A deadline that is moved
 //! earlier, such as by a Close, is seen by the next tick.
 
+mod moment;
 mod stall;
 
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, Millis};
 use crate::error::TimedOut;
+use moment::Moment;
 pub(crate) use stall::Stall;
 
 /// The stage of a connection, as the tick sees it. [`Connection`](crate::Connection) draws the diagram.
@@ -34,7 +36,7 @@ pub(crate) struct Timers {
     drained: u16,
     clock: Clock,
     /// Since when the clock runs; nothing if nobody has told the time yet.
-    since: Option<Instant>,
+    since: Option<Moment>,
 }
 
 /// One clock is enough: silence does not count once closing has begun.
@@ -123,7 +125,7 @@ impl Timers {
             (_, Clock::TimedOut(timed_out), ..) => Some(timed_out),
             (Stage::Closing(Some(due)), ..) => (now >= due).then_some(TimedOut::Close),
             (Stage::Open, Clock::Pinged, Some(since), Some((_, give_up_after))) if !self.heard => {
-                has_passed(since, give_up_after, now).then_some(TimedOut::Silence)
+                has_passed(since.instant(), give_up_after, now).then_some(TimedOut::Silence)
             }
             _ => None,
         }
@@ -135,7 +137,7 @@ impl Timers {
         };
         let heard = std::mem::take(&mut self.heard);
         let since = match (self.clock, self.since) {
-            (Clock::Silent | Clock::Pinged, Some(since)) if !heard => since,
+            (Clock::Silent | Clock::Pinged, Some(since)) if !heard => since.instant(),
             _ => self.start(Clock::Silent, now),
         };
         match self.clock {
@@ -150,7 +152,7 @@ impl Timers {
 
     fn wait_for_the_end(&mut self, now: Instant) -> Option<Instant> {
         let since = match (self.clock, self.since) {
-            (Clock::Lingering, Some(since)) => since,
+            (Clock::Lingering, Some(since)) => since.instant(),
             (Clock::LingerOver, _) => return None,
             _ => self.start(Clock::Lingering, now),
         };
@@ -163,7 +165,8 @@ impl Timers {
 
     fn start(&mut self, clock: Clock, now: Instant) -> Instant {
         self.clock = clock;
-        *self.since.insert(now)
+        self.since = Some(Moment::of(now));
+        now
     }
 }
 

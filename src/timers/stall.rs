@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::moment::Moment;
 use super::{after, has_passed};
 use crate::config::{Config, Millis};
 use crate::error::TimedOut;
@@ -18,7 +19,7 @@ pub(crate) struct Stall {
     /// Our Close frame is written.
     closing: bool,
     /// Since when that is, or else since when nothing has moved.
-    since: Option<Instant>,
+    since: Option<Moment>,
 }
 
 impl Stall {
@@ -71,27 +72,26 @@ impl Stall {
 
     /// When the peer's Close has to have come, once ours is written.
     pub(crate) fn close_due(&self) -> Option<Instant> {
-        after(self.closing()?, self.close_timeout)
-    }
-
-    fn closing(&self) -> Option<Instant> {
-        self.since.filter(|_| self.closing)
+        after(self.since.filter(|_| self.closing)?.instant(), self.close_timeout)
     }
 
     /// Our Close frame is written. From now on there are only pongs, which nobody has to wait for.
     pub(crate) fn close_written(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.closing, true) {
-            self.since = Some(now);
+            self.since = Some(Moment::of(now));
         }
     }
 
     /// When the peer has to have taken something, if anything waits.
     pub(crate) fn tick(&mut self, now: Instant, waits: bool) -> Result<Option<Instant>, TimedOut> {
-        if !waits || self.closing {
-            self.since = self.closing();
+        if self.closing {
             return Ok(None);
         }
-        let since = *self.since.get_or_insert(now);
+        if !waits {
+            self.since = None;
+            return Ok(None);
+        }
+        let since = self.since.get_or_insert_with(|| Moment::of(now)).instant();
         match has_passed(since, self.timeout, now) {
             true => Err(TimedOut::Write),
             false => Ok(after(since, self.timeout)),
@@ -157,14 +157,14 @@ mod tests {
         let start = Instant::now();
         let mut stall = Stall::new(&Config::default());
         assert_eq!(stall.tick(start, true), Ok(Some(start + 30 * SECOND)));
-        assert_eq!(stall.closing(), None);
+        assert_eq!(stall.close_due(), None);
         let closed = start + 20 * SECOND;
         stall.close_written(closed);
         stall.close_written(closed + SECOND);
         for (second, waits) in [(21, false), (30, true), (3600, true)] {
             stall.moved(1);
             assert_eq!(stall.tick(start + second * SECOND, waits), Ok(None));
-            assert_eq!(stall.closing(), Some(closed));
+            assert_eq!(stall.close_due(), Some(closed + 10 * SECOND));
         }
     }
 }

@@ -282,3 +282,17 @@ impl<S: Transport> fmt::Debug for Receiver<S> {
         f.debug_struct("Receiver").field("buffer", &buffer).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // TA-10: what is kept while nothing happens is the half of the protocol, and four words
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn an_idle_receiver_is_small() {
+        let inner = size_of::<Inner<::tokio::net::TcpStream>>();
+        assert_eq!(inner, size_of::<ReadHalf>() + 32);
+        assert_eq!(size_of::<ReadHalf>(), if cfg!(feature = "deflate") { 72 } else { 64 });
+    }
+}
