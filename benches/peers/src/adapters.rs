@@ -72,6 +72,18 @@ pub const SERVERS: &[(&str, Serve)] = &[
     ("soketto", soketto::serve),
 ];
 
+/// Those in tasks, on a runtime of more than one thread.
+pub const TASKS: &[(&str, Serve)] = &[
+    ("sansocket tokio", sansocket::serve_tasks),
+    ("tokio-tungstenite", tokio_tungstenite::serve),
+    ("fastwebsockets", fastwebsockets::serve),
+    ("tokio-websockets", tokio_websockets::serve),
+    ("yawc", yawc::serve),
+    ("sockudo-ws", sockudo::serve),
+    ("web-socket", web_socket::serve),
+    ("soketto", soketto::serve),
+];
+
 /// Servers that send each message to everybody. Those without a way of their own do what their users
 /// do: a channel of tokio's, from which each connection takes what it is to send.
 pub const BROADCASTERS: &[(&str, Serve)] = &[
@@ -89,13 +101,21 @@ pub const THREADS: &[(&str, Serve)] = &[("sansocket event loop", sansocket::serv
 /// Largest message that is sent to anybody, with some to spare.
 pub const MAX_MESSAGE: usize = 2 * 1024 * 1024;
 
+/// So many threads a runtime has, if that is said; otherwise all is done by the one that there is.
+pub const WORKERS: &str = "PEERS_WORKERS";
+
 /// Runs `connection` for each that comes, all on this one thread, as suits one core.
 pub fn serve_tokio<F>(listener: TcpListener, connection: impl Fn(TcpStream) -> F) -> io::Result<()>
 where
     F: Future<Output: Send> + Send + 'static,
 {
     listener.set_nonblocking(true)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let workers = std::env::var(WORKERS).ok().and_then(|text| text.parse().ok());
+    let mut builder = match workers {
+        Some(_) => tokio::runtime::Builder::new_multi_thread(),
+        None => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = builder.worker_threads(workers.unwrap_or(1)).enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         loop {

@@ -297,7 +297,12 @@ fn print(work: Work, rows: &[Row]) {
             table.verdict("the best Rust peer", ours / rust, 1.0);
             table.verdict("uWebSockets", ours / uws, 1.0);
         }
-        Work::Topics | Work::Threads { .. } | Work::Two { .. } => {
+        Work::Two { .. } => {
+            let tokio = best(|row| row.peer == "sansocket tokio");
+            table.verdict("the best Rust peer (tokio)", tokio / rust, 1.0);
+            table.verdict("uWebSockets (event loop)", event_loop / uws, 1.0);
+        }
+        Work::Topics | Work::Threads { .. } => {
             table.verdict("uWebSockets (event loop)", event_loop / uws, 1.0);
         }
         Work::Handshakes { .. } => table.verdict("uWebSockets (event loop)", event_loop / uws, 1.0),

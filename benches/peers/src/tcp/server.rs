@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::system;
 use crate::adapters::sansocket::PING_AFTER;
-use crate::adapters::{self, BROADCASTERS, MAX_MESSAGE, SERVERS};
+use crate::adapters::{self, BROADCASTERS, MAX_MESSAGE, SERVERS, WORKERS};
 use crate::tls;
 
 /// A server that can be started.
@@ -31,7 +31,7 @@ pub enum Role {
     Topics,
     /// Echoes it by way of another thread.
     Threads,
-    /// Echoes it on one of two event loops, on two cores.
+    /// Echoes it on one of two event loops, or in a task on one of two threads, on two cores.
     Two,
     /// Echoes it compressed.
     Deflate,
@@ -91,7 +91,7 @@ pub fn all(roles: &[Role]) -> Result<Vec<Server>, String> {
             }
             Role::Two => {
                 add(role, "sansocket event loop", example("event_loop", &["--shards", "2"])?);
-                (&[], words(&["--two"]))
+                (adapters::TASKS, words(&["--two"]))
             }
             Role::Topics => (adapters::TOPICS, words(&["--topics"])),
             _ => (adapters::THREADS, words(&["--threads"])),
@@ -247,6 +247,9 @@ impl Server {
         };
         command.envs(environment.iter().copied());
         let has_two = self.role == Role::Two;
+        if has_two {
+            command.env(WORKERS, "2");
+        }
         let pin = move || if has_two { system::unpin() } else { system::pin(0) };
         // SAFETY: a system call, no memory.
         unsafe { command.pre_exec(pin) };
