@@ -165,7 +165,7 @@ impl Timers {
 
     fn start(&mut self, clock: Clock, now: Instant) -> Instant {
         self.clock = clock;
-        self.since = Some(Moment::of(now));
+        self.since = Moment::of(now);
         now
     }
 }

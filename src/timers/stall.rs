@@ -78,7 +78,7 @@ impl Stall {
     /// Our Close frame is written. From now on there are only pongs, which nobody has to wait for.
     pub(crate) fn close_written(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.closing, true) {
-            self.since = Some(Moment::of(now));
+            self.since = Moment::of(now);
         }
     }
 
@@ -91,7 +91,8 @@ impl Stall {
             self.since = None;
             return Ok(None);
         }
-        let since = self.since.get_or_insert_with(|| Moment::of(now)).instant();
+        self.since = self.since.or_else(|| Moment::of(now));
+        let since = self.since.map_or(now, Moment::instant);
         match has_passed(since, self.timeout, now) {
             true => Err(TimedOut::Write),
             false => Ok(after(since, self.timeout)),
