@@ -19,8 +19,8 @@ const BATCH: usize = 4 * RECORD;
 pub(super) struct Outbox {
     records: Vec<u8>,
     sent: usize,
-    /// There is data in them, and not only what the engine has to say.
-    data: bool,
+    /// Where the last that has data in it ends; behind it is only what the engine has to say.
+    data_end: usize,
     /// Our side has ended.
     closed: bool,
     failed: Option<io::ErrorKind>,
@@ -76,7 +76,6 @@ impl Outbox {
                 return Ok(taken);
             }
             taken += plain.len();
-            self.data |= !plain.is_empty();
             if let Err(error) = engine.seal(plain, &mut self.records) {
                 self.closed = true; // there may be an alert, after which nothing can follow
                 return Err(error);
@@ -84,13 +83,14 @@ impl Outbox {
             if plain.is_empty() {
                 return Ok(taken);
             }
+            self.data_end = self.records.len();
         }
     }
 
     /// Seals a `close_notify`, unless something is under way that the peer does not take, and which is lost. That is a failure
     /// if it was data.
     pub(super) fn close(&mut self, engine: &mut impl Engine) {
-        if self.data {
+        if self.sent < self.data_end {
             self.failed.get_or_insert(io::ErrorKind::BrokenPipe);
         } else if self.is_empty()
             && self.check().is_ok()
@@ -105,7 +105,7 @@ impl Outbox {
     pub(super) fn clear(&mut self) {
         self.records = Vec::new();
         self.sent = 0;
-        self.data = false;
+        self.data_end = 0;
     }
 
     /// Whether a write has failed, after which there is none.

@@ -155,6 +155,23 @@ fn an_update_of_the_keys_that_waits_is_no_loss() {
     secure.flush().unwrap();
 }
 
+// TL-05, TL-06: also behind data that has gone
+#[test]
+fn an_update_of_the_keys_behind_data_is_no_loss() {
+    let room = Arc::new(Mutex::new(None));
+    let (peer, secure) = connected(&room);
+    secure.flush().unwrap();
+    *room.lock().unwrap() = Some(10);
+    secure.write(&[IoSlice::new(&[1; 100])]).unwrap();
+    let held = secure.flush().unwrap();
+    secure.with_engine(|engine| engine.refresh_traffic_keys()).unwrap().unwrap();
+    peer.pipe.set(Way::Open);
+    *room.lock().unwrap() = Some(held + 1);
+    assert!(secure.flush().unwrap() > 0, "some of the update waits");
+    secure.shutdown(Shutdown::Write).unwrap();
+    secure.flush().unwrap();
+}
+
 // V38: what TLS could not pass on is not tried again for each message that arrives
 #[test]
 fn a_peer_that_does_not_read_is_not_waited_for_by_the_receiver() {

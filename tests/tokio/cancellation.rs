@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 
 use sansocket::tokio::Sender;
 use sansocket::{Message, OwnedMessage, Prepared};
@@ -208,4 +209,31 @@ async fn the_waker_of_an_earlier_task_may_do_anything_when_it_is_dropped() {
         assert!(start.elapsed() < std::time::Duration::from_secs(10), "it waits for itself");
         tokio::task::yield_now().await;
     }
+}
+
+// TA-01: that of its timer, too, where a sender has found the end
+#[tokio::test]
+async fn the_waker_of_a_timer_may_do_anything_when_it_is_dropped() {
+    let peer = Peer::new();
+    let short = Duration::from_millis(10);
+    let (sender, mut receiver) = peer.open(config(|config| config.write_timeout(short)));
+    let dropping = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let waker = Waker::from(Arc::new(Task(sender.clone())));
+            assert!(receiver.poll_recv(&mut Context::from_waker(&waker)).is_pending());
+            drop(waker);
+            peer.take_more(0);
+            sender.feed("x").await.unwrap();
+            assert!(sender.flush().await.is_err());
+            peer.end();
+            assert!(receiver.recv().await.is_err());
+        });
+    });
+    let start = std::time::Instant::now();
+    while !dropping.is_finished() {
+        assert!(start.elapsed() < Duration::from_secs(10), "it waits for itself");
+        tokio::task::yield_now().await;
+    }
+    dropping.join().unwrap();
 }

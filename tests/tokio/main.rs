@@ -13,6 +13,7 @@
 mod common;
 
 mod alone;
+mod budget;
 mod cancellation;
 mod closing;
 mod deadlines;

@@ -255,7 +255,8 @@ impl Core {
             let mut timer = link.turn(|turn| std::mem::take(&mut turn.timer));
             let has_come = timer.has_come(due, cx);
             link.turn(|turn| turn.timer = timer);
-            self.new_task = false;
+            // A task that has used up its budget was not registered, and is woken at once.
+            self.new_task = !coop::has_budget_remaining();
             if has_come {
                 return Poll::Ready(());
             }
@@ -363,7 +364,7 @@ impl Core {
     fn end<S: Transport>(&mut self, turn: &mut Turn<'_, S>, end: End) {
         let is_fatal = end.is_fatal();
         self.set_end(end);
-        if is_fatal {
+        if is_fatal && !self.finished {
             self.finish(turn);
         }
     }
