@@ -36,9 +36,9 @@ pub trait Transport: Send + Sync + 'static {
     /// Those of [`Write::write_vectored`](io::Write::write_vectored).
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Passes on bytes that [`write`](Self::write) took and still holds, such as TLS records. It is called
-    /// after the last byte of each batch, and where a write takes no more; nothing to do by default. Returns how many bytes are still held when the
-    /// write timeout has passed, or fails with `WouldBlock` or `TimedOut`, and is called again in both cases. One that
+    /// Passes on bytes that [`write`](Self::write) took and still holds, such as TLS records. It is called after the last
+    /// byte of each batch, where a write takes no more, and before more is written while some are held; nothing to do by
+    /// default. Returns how many bytes are still held when the write timeout has passed, or fails with `WouldBlock` or `TimedOut`, and is called again in both cases. One that
     /// can only fail does not show that a slow peer gets on: so let it hold no more than such a peer reads within the write
     /// timeout.
     ///

@@ -126,7 +126,7 @@ impl<S: Transport> After<S> {
     }
 
     /// Keeps a waker until it may be dropped.
-    fn replaced(after: &mut Option<Self>, waker: Option<Waker>) {
+    fn keep(after: &mut Option<Self>, waker: Option<Waker>) {
         if let Some(waker) = waker {
             Self::of(after).replaced.push(waker);
         }
@@ -206,7 +206,7 @@ impl<S: Transport> Turn<'_, S> {
             let alarm = alarm.get_or_insert_default();
             if let Some(Waiter { ticket, waker }) = waiter {
                 let old = alarm.wait(*ticket.get_or_insert_with(Ticket::new), waker);
-                After::replaced(self.after, old);
+                After::keep(self.after, old);
             }
             let waker = Waker::from(Arc::clone(alarm));
             written = attempt(stream, write, unsent, &mut Context::from_waker(&waker));
@@ -283,7 +283,7 @@ impl<S: Transport> Turn<'_, S> {
             Some(old) if old.will_wake(waker) => false,
             _ => {
                 let old = self.receiver.replace(waker.clone());
-                After::replaced(self.after, old);
+                After::keep(self.after, old);
                 true
             }
         }

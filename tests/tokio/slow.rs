@@ -282,7 +282,7 @@ async fn a_panic_of_the_stream_is_seen_when_nobody_sends_any_more() {
 
 // TA-06: that a stream has room for more says nothing of the peer, which takes nothing of what it holds
 #[tokio::test(start_paused = true)]
-async fn what_a_stream_takes_while_it_passes_on_nothing_is_no_progress() {
+async fn a_stream_that_buffers_and_never_flushes_meets_the_write_timeout() {
     for len in [10, 9000] {
         let peer = Peer::new();
         let (sender, mut receiver) = peer.open(config(|config| config.no_keepalive()));

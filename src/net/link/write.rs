@@ -130,8 +130,9 @@ impl<S: Transport> Link<S> {
         turn
     }
 
-    /// Writes, and has the transport pass on what it took. A peer that takes a part in each write may do so for long: that it gets on is noted in between, and the deadlines
-    /// are looked at. So it is with one that takes a part of what the transport holds, which goes first.
+    /// Writes, and has the transport pass on what it took. A peer that takes a part in each write may do so for long: that it
+    /// gets on is noted in between, and the deadlines are looked at. So it is with one that takes a part of what the
+    /// transport holds, which goes first.
     fn write_once(
         &self,
         half: &mut WriteHalf,
