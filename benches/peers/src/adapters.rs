@@ -72,17 +72,11 @@ pub const SERVERS: &[(&str, Serve)] = &[
     ("soketto", soketto::serve),
 ];
 
-/// Those in tasks, on a runtime of more than one thread.
-pub const TASKS: &[(&str, Serve)] = &[
-    ("sansocket tokio", sansocket::serve_tasks),
-    ("tokio-tungstenite", tokio_tungstenite::serve),
-    ("fastwebsockets", fastwebsockets::serve),
-    ("tokio-websockets", tokio_websockets::serve),
-    ("yawc", yawc::serve),
-    ("sockudo-ws", sockudo::serve),
-    ("web-socket", web_socket::serve),
-    ("soketto", soketto::serve),
-];
+/// Those of [`SERVERS`] that serve in tasks, and are set up as they come.
+pub fn in_tasks() -> Vec<(&'static str, Serve)> {
+    let is_one = |name: &str| !name.contains(" threads") && !name.contains("4 KiB");
+    SERVERS.iter().copied().filter(|(name, _)| is_one(name)).collect()
+}
 
 /// Servers that send each message to everybody. Those without a way of their own do what their users
 /// do: a channel of tokio's, from which each connection takes what it is to send.
@@ -104,7 +98,7 @@ pub const MAX_MESSAGE: usize = 2 * 1024 * 1024;
 /// So many threads a runtime has, if that is said; otherwise all is done by the one that there is.
 pub const WORKERS: &str = "PEERS_WORKERS";
 
-/// Runs `connection` for each that comes, all on this one thread, as suits one core.
+/// Runs `connection` for each that comes: all on this one thread, as suits one core, unless [`WORKERS`] says how many.
 pub fn serve_tokio<F>(listener: TcpListener, connection: impl Fn(TcpStream) -> F) -> io::Result<()>
 where
     F: Future<Output: Send> + Send + 'static,

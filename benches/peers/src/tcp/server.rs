@@ -79,22 +79,22 @@ pub fn all(roles: &[Role]) -> Result<Vec<Server>, String> {
             let limit = words(&["--max-message", &MAX_MESSAGE.to_string()]);
             build_example(name).map(|path| Program::Address(path, [limit, words(more)].concat()))
         };
-        let (own, flags): (&[_], _) = match role {
+        let (own, flags) = match role {
             Role::Echo => {
                 add(role, "sansocket event loop", example("event_loop", &[])?);
-                (SERVERS, words(&[]))
+                (SERVERS.to_vec(), words(&[]))
             }
             Role::Broadcast => {
                 add(role, "sansocket event loop", example("event_loop", &["--broadcast"])?);
                 add(role, "sansocket tokio", example("tokio_echo", &["--broadcast"])?);
-                (BROADCASTERS, words(&["--broadcast"]))
+                (BROADCASTERS.to_vec(), words(&["--broadcast"]))
             }
             Role::Two => {
                 add(role, "sansocket event loop", example("event_loop", &["--shards", "2"])?);
-                (adapters::TASKS, words(&["--two"]))
+                (adapters::in_tasks(), words(&["--two"]))
             }
-            Role::Topics => (adapters::TOPICS, words(&["--topics"])),
-            _ => (adapters::THREADS, words(&["--threads"])),
+            Role::Topics => (adapters::TOPICS.to_vec(), words(&["--topics"])),
+            _ => (adapters::THREADS.to_vec(), words(&["--threads"])),
         };
         own.iter().for_each(|(name, _)| add(role, name, Program::Own));
         if let Some(uws) = uws("uws-echo", "UWS_ECHO", &[]) {
