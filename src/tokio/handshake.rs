@@ -1,9 +1,11 @@
 //! Drives an opening handshake over a stream: writes what it has to say, and reads.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+
+use ::tokio::task::coop;
 
 use super::timer::{Timer, now};
 use super::transport::{self, Transport};
@@ -92,10 +94,13 @@ pub(super) async fn linger<S: Transport>(mut stream: S, exchange: &mut Exchange)
     }
 }
 
-/// Writes the last word as far as the stream takes it at once.
+/// Writes the last word as far as the stream takes it at once, even if the task that drops the request has no budget left.
 pub(super) fn write_at_once<S: Transport>(mut stream: S, exchange: &mut Exchange) {
-    let mut cx = Context::from_waker(Waker::noop());
-    if let Ok(true) = is_written(&mut stream, exchange, &mut cx) {
-        let _ = Pin::new(&mut stream).poll_shutdown(&mut cx);
-    }
+    let writing = poll_fn(|cx| {
+        if let Ok(true) = is_written(&mut stream, exchange, cx) {
+            let _ = Pin::new(&mut stream).poll_shutdown(cx);
+        }
+        Poll::Ready(())
+    });
+    let _ = pin!(coop::unconstrained(writing)).poll(&mut Context::from_waker(Waker::noop()));
 }

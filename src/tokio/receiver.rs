@@ -77,7 +77,8 @@ impl<S: Transport> Receiver<S> {
     ///
     /// # Panics
     ///
-    /// Outside of a runtime of tokio with its timer enabled (`enable_time`).
+    /// Outside of a runtime of tokio with its timer enabled (`enable_time`), or when the one in which it first waited is gone:
+    /// its timer is of that runtime, which has to be driven.
     pub fn recv(&mut self) -> Receiving<'_, S> {
         Receiving(Next::of(&mut self.0, false))
     }

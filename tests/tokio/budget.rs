@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use sansocket::{Buffer, Error, TimedOut};
+use sansocket::tokio::Upgrade;
+use sansocket::{Buffer, Config, Error, TimedOut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::coop;
 
 use crate::common::wire::{self, BINARY, TEXT};
@@ -20,6 +22,30 @@ fn spend(cx: &mut Context<'_>) {
             restore.made_progress();
         }
     }
+}
+
+// The answer to a request that nobody answers
+#[tokio::test]
+async fn a_request_that_is_dropped_without_budget_is_answered() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    client.write_all(request.as_bytes()).await.unwrap();
+    let dropping = tokio::spawn(async move {
+        let mut upgrade = Some(Upgrade::read(stream, Config::default()).await.unwrap());
+        poll_fn(|cx| {
+            spend(cx);
+            drop(upgrade.take());
+            Poll::Ready(())
+        })
+        .await;
+    });
+    dropping.await.unwrap();
+    let mut response = String::new();
+    client.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 500 "), "{response:?}");
 }
 
 const LONG: Duration = Duration::from_secs(3600);
