@@ -22,7 +22,7 @@ const ROWS: [(&str, usize, u32); 15] = [
     ("CL-", 2, 26), // on control frames and closing
     ("IO-", 2, 16), // faults of sockets
     ("RE-", 2, 15), // of resources, time and use
-    ("TA-", 2, 12), // promises to tasks
+    ("TA-", 2, 13), // promises to tasks
     ("ML-", 2, 23), // promises to many connections on one thread
     ("E-", 2, 20),  // rules of RFC 8441
     ("D-", 2, 52),  // rules of RFC 7692

@@ -1,6 +1,7 @@
 //! The half that receives, in one task; it also answers pings and watches the deadlines.
 
 mod core;
+mod work;
 
 use std::fmt;
 use std::future::{Future, poll_fn};

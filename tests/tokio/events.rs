@@ -2,7 +2,7 @@
 
 use sansocket::{Event, Message, SendError};
 
-use crate::common::wire::{self, PING, PONG, TEXT};
+use crate::common::wire::{self, BINARY, PING, PONG, TEXT};
 use crate::peer::{Peer, config};
 
 // pings are answered whether they are seen or not
@@ -40,28 +40,76 @@ async fn buffered_messages_are_those_that_were_read() {
     assert_eq!(receiver.recv().await.unwrap().unwrap(), "three");
 }
 
-// L-12: a burst from one read leaves others their turn
-#[tokio::test]
-async fn a_burst_of_messages_yields_to_other_tasks() {
-    let peer = Peer::new();
-    let (_sender, mut receiver) = peer.open(config(|config| config));
-    peer.send(&wire::client(TEXT, b"").repeat(20_000));
-    let turns = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let theirs = std::sync::Arc::clone(&turns);
-    let other = tokio::spawn(async move {
-        loop {
-            theirs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-            tokio::task::yield_now().await;
-        }
-    });
-    for _ in 0..20_000 {
-        assert!(receiver.recv().await.unwrap().is_some());
+/// How often another task has its turn while this runs.
+async fn turns_beside(work: impl Future<Output = ()> + Send + 'static) -> usize {
+    let work = tokio::spawn(work);
+    let mut turns = 0;
+    while !work.is_finished() {
+        turns += 1;
+        tokio::task::yield_now().await;
     }
-    other.abort();
-    assert!(turns.load(std::sync::atomic::Ordering::SeqCst) > 1);
+    work.await.unwrap();
+    turns
 }
 
-// CL-02, L-12: a flood of pings leaves others their turn, over any stream
+// TA-13: a burst from one read leaves others their turn, each 32 frames count as a unit of the 128 of a task's budget
+#[tokio::test]
+async fn a_burst_of_messages_yields_to_other_tasks() {
+    for (kind, all_at_once) in [(TEXT, false), (TEXT, true), (PONG, false)] {
+        let peer = Peer::new();
+        let (_sender, mut receiver) = peer.open(config(|config| config));
+        peer.send(&wire::client(kind, b"").repeat(10_000));
+        peer.send(&wire::client(TEXT, b"the end"));
+        let receiving = async move {
+            let mut last = String::new();
+            while last != "the end" {
+                last = receiver.recv().await.unwrap().unwrap().to_string();
+                if all_at_once {
+                    while let Some(message) = receiver.buffered().unwrap() {
+                        last = message.to_string();
+                    }
+                }
+            }
+        };
+        let turns = turns_beside(receiving).await;
+        assert!((3..=6).contains(&turns), "{kind} {all_at_once}: {turns}");
+    }
+}
+
+// TA-13: 2 MiB are as much
+#[tokio::test]
+async fn long_messages_yield_to_other_tasks() {
+    let peer = Peer::new();
+    let (_sender, mut receiver) = peer.open(config(|config| config));
+    peer.send(&wire::client(BINARY, &[7; 512 * 1024]).repeat(16));
+    let receiving = async move {
+        for _ in 0..16 {
+            assert_eq!(receiver.recv().await.unwrap().unwrap().len(), 512 * 1024);
+        }
+    };
+    let turns = turns_beside(receiving).await;
+    assert!((4..=8).contains(&turns), "{turns}");
+}
+
+// TA-13: tokio counts nothing there, and waits for nothing: a peer that sends without end would be alone for ever
+#[tokio::test]
+async fn a_flood_yields_to_other_tasks_though_the_task_is_unconstrained() {
+    for kind in [TEXT, PING, PONG] {
+        let peer = Peer::new();
+        let (sender, mut receiver) = peer.open(config(|config| config));
+        peer.flood(&wire::client(kind, b""));
+        let receiving = tokio::spawn(tokio::task::unconstrained(async move {
+            while receiver.recv().await.unwrap().is_some() {}
+        }));
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        sender.abort();
+        receiving.await.unwrap_err();
+    }
+}
+
+// CL-02, TA-13: a flood of pings leaves others their turn, over any stream
 #[tokio::test]
 async fn a_flood_of_pings_yields_to_other_tasks() {
     let peer = Peer::new();

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use ::tokio::task::coop;
 
+use super::work::Work;
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
 use crate::connection::{ReadHalf, Ready};
@@ -21,12 +22,6 @@ use crate::tokio::spare;
 use crate::tokio::timer::now;
 use crate::tokio::transport::{self, Transport};
 
-/// After so many frames other tasks have their turn.
-const MESSAGES: u8 = 32;
-
-/// So many reads in a row that bring something, before the deadlines are looked at.
-const READS: u8 = 32;
-
 pub(super) struct Core {
     read: ReadHalf,
     edges: Option<Box<Edges>>,
@@ -38,8 +33,7 @@ pub(super) struct Core {
     parked: bool,
     /// The timer has not heard yet of the task that waits now.
     new_task: bool,
-    messages: u8,
-    reads: u8,
+    work: Work,
 }
 
 /// What there is at the beginning of a connection, and at its end: one that is idle has neither.
@@ -69,8 +63,7 @@ impl Core {
             full: false,
             parked: true,
             new_task: false,
-            messages: 0,
-            reads: 0,
+            work: Work::default(),
         }
     }
 
@@ -111,7 +104,7 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Ready>, Error>> {
         loop {
-            ready!(self.poll_proceed(cx));
+            ready!(self.work.poll_proceed(cx));
             // Put aside with nothing in it, it holds nothing to be found.
             if !self.parked || buffer.is_some() {
                 let input = self.input(buffer);
@@ -136,8 +129,8 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         while !self.finished {
-            ready!(self.poll_proceed(cx));
-            self.messages += 1;
+            ready!(self.work.poll_proceed(cx));
+            self.work.count_frame();
             // Nothing is to be seen in it any more.
             self.input(buffer).clear();
             ready!(self.poll_wait(link, buffer, cx));
@@ -145,15 +138,6 @@ impl Core {
         *buffer = None;
         let end = self.edges.as_ref().and_then(|edges| edges.end.clone());
         Poll::Ready(end.map_or(Ok(()), End::into_result))
-    }
-
-    /// Other tasks have their turn after so many frames.
-    fn poll_proceed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.messages >= MESSAGES {
-            ready!(coop::poll_proceed(cx)).made_progress();
-            self.messages = 0;
-        }
-        Poll::Ready(())
     }
 
     /// The next message of those that have arrived, or with `events` also ping or pong. Nothing after the end.
@@ -167,7 +151,7 @@ impl Core {
         while !self.has_ended() {
             match self.read.advance(input, &mut replies) {
                 Ok(Some(ready)) => {
-                    self.messages = self.messages.saturating_add(1);
+                    self.work.count_frame();
                     if ready.is_message() {
                         return Some(ready); // there is nothing to reply
                     }
@@ -263,6 +247,7 @@ impl Core {
         }
         *buffer = buffer.take().and_then(spare::put_aside);
         self.parked = true;
+        self.work.rest();
         Poll::Pending
     }
 
@@ -279,12 +264,11 @@ impl Core {
         }
         // Input that came in time, perhaps while the user was busy, lies in the socket: it is read before the
         // deadlines are looked at, but not for ever.
-        let is_tired = self.reads == READS;
+        let is_tired = self.work.is_tired();
         if !is_tired && self.read_some(turn, input, cx) {
-            self.reads += 1;
             return Step::Done;
         }
-        self.reads = 0;
+        self.work.deadlines_were_looked_at();
         // Now there is nothing more to be answered in the same write; and some streams read with the other waker.
         write(turn, cx);
         let due = match self.tick(turn, now(), cx) {
@@ -336,7 +320,9 @@ impl Core {
         let Some(stream) = turn.stream.as_mut().filter(|_| !self.read.has_eof()) else {
             return false;
         };
-        match transport::read(stream, input, cx) {
+        let read = transport::read(stream, input, cx);
+        self.work.count_read(read.as_ref().map_or(0, |(n, _)| *n));
+        match read {
             Ok((0, _)) => self.eof(turn, None),
             Ok((_, full)) => self.full = full,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
