@@ -162,19 +162,28 @@ impl Decoder {
     }
 
     /// Makes an event of what was found.
+    #[inline]
     pub(crate) fn event<'b>(
+        &mut self,
+        found: &Found,
+        input: &'b Buffer,
+    ) -> Result<Event<'b>, ProtocolError> {
+        match found.is_message() {
+            true => self.message(found, input).map(Event::Message),
+            false => self.control_event(found, input),
+        }
+    }
+
+    fn control_event<'b>(
         &mut self,
         found: &Found,
         input: &'b Buffer,
     ) -> Result<Event<'b>, ProtocolError> {
         let payload = found.payload(input);
         match found.kind {
-            Opcode::Text | Opcode::Binary | Opcode::Continuation => {
-                self.message(found, input).map(Event::Message)
-            }
             Opcode::Ping => Ok(Event::Ping(payload)),
             Opcode::Pong => Ok(Event::Pong(payload)),
-            Opcode::Close => match close(payload, found.mid_message) {
+            _ => match close(payload, found.mid_message) {
                 Ok(close) => Ok(Event::Close(close)),
                 Err(error) => Err(self.fail(error)),
             },

@@ -110,10 +110,16 @@ impl ReadHalf {
         input: &mut Buffer,
         replies: &mut Replies,
     ) -> Result<Option<Ready>, ProtocolError> {
-        if let Some(found) = self.find_whole(input) {
-            return Ok(Some(Ready(found)));
+        match self.advance_whole(input) {
+            Some(ready) => Ok(Some(ready)),
+            None => self.advance_any(input, replies),
         }
-        self.advance_any(input, replies)
+    }
+
+    /// The same for a message that lies in the buffer whole, if that is next.
+    #[inline(always)]
+    pub(crate) fn advance_whole(&mut self, input: &mut Buffer) -> Option<Ready> {
+        self.find_whole(input).map(Ready)
     }
 
     pub(super) fn advance_any(

@@ -241,6 +241,12 @@ impl WriteHalf {
         self.encoder.lend(spare);
     }
 
+    /// Whether the output queue has no memory.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn lacks_queue(&self) -> bool {
+        self.encoder.lacks_memory()
+    }
+
     /// Gives the memory of the output queue to `spare`, unless bytes are pending.
     pub fn reclaim_queue(&mut self, spare: &mut Vec<u8>) {
         self.encoder.reclaim(spare);

@@ -94,9 +94,14 @@ impl Encoder {
         other.rewind();
     }
 
+    /// Whether there is no memory for the queue yet.
+    pub(crate) fn lacks_memory(&self) -> bool {
+        self.queue.capacity() == 0
+    }
+
     /// Takes the memory of `spare`, if it has none of its own.
     pub(crate) fn lend(&mut self, spare: &mut Vec<u8>) {
-        if self.queue.capacity() == 0 {
+        if self.lacks_memory() {
             spare.clear();
             std::mem::swap(&mut self.queue, spare);
         }

@@ -100,6 +100,20 @@ impl<S: Transport> Link<S> {
         result
     }
 
+    /// The same for work that leaves nothing to be done after it, and does not touch the stream. Nothing is done if the
+    /// receiver waits, which would have to be told.
+    #[inline]
+    pub(super) fn short_turn<T>(
+        &self,
+        work: impl FnOnce(&mut WriteHalf) -> Option<T>,
+    ) -> Option<T> {
+        let mut state = self.lock();
+        match state.waits {
+            true => None,
+            false => work(&mut state.write),
+        }
+    }
+
     /// Nobody waits under this ticket any more.
     pub(super) fn leave(&self, ticket: Ticket) {
         let alarm = self.lock().alarm.clone();

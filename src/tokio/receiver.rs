@@ -236,7 +236,10 @@ impl<'r, S: Transport> Future for Next<'r, S> {
             return Poll::Ready(Ok(None));
         };
         if let Some(input) = buffer {
-            let ready = ready!(core.poll_next(link, input, *events, cx))?;
+            let ready = match core.find_whole(input) {
+                None => ready!(core.poll_next(link, input, *events, cx))?,
+                whole => whole,
+            };
             match buffer.take() {
                 // Text that is none: that error comes when the peer has had time to read of it.
                 Some(input) => match core.event(link, ready, input) {

@@ -32,6 +32,16 @@ pub(super) enum Item<'m> {
 }
 
 impl<'m> Item<'m> {
+    fn len(&self) -> usize {
+        match *self {
+            Self::Message(message) => message.len(),
+            #[cfg(feature = "deflate")]
+            Self::Plain(message) => message.len(),
+            Self::Prepared(prepared) => prepared.len(),
+            Self::Ping(payload) => payload.len(),
+        }
+    }
+
     /// Takes it, whatever waits: into the queue, or to be written from where it lies.
     fn begin(&self, write: &mut WriteHalf) -> Result<Unsent<'m>, SendError> {
         match *self {
@@ -43,15 +53,33 @@ impl<'m> Item<'m> {
         }
     }
 
+    /// Takes it into the queue, if it fits.
+    #[inline]
+    fn queue(&self, write: &mut WriteHalf) -> Result<(), SendError> {
+        match *self {
+            Self::Message(message) => write.send(message),
+            #[cfg(feature = "deflate")]
+            Self::Plain(message) => write.send_plain(message),
+            Self::Prepared(prepared) => write.send_prepared(prepared),
+            Self::Ping(payload) => write.ping(payload),
+        }
+    }
+
+    /// The fast path: takes it into the queue, if there is room and memory, and it need not be written from where it lies.
+    #[inline]
+    fn feed(&self, write: &mut WriteHalf) -> Option<()> {
+        if write.lacks_queue() || write.is_congested() || self.len() > FED {
+            return None;
+        }
+        self.queue(write).ok()
+    }
+
     /// Takes it if it fits, and writes what can be written of it from where it lies.
     fn send_to(&self, write: &mut WriteHalf, writer: &mut impl Write) -> Result<(), SendError> {
         match *self {
             Self::Message(message) if message.len() > SHORT => write.send_to(writer, message),
-            Self::Message(message) => write.send(message),
-            #[cfg(feature = "deflate")]
-            Self::Plain(message) => write.send_plain(message),
             Self::Prepared(prepared) => write.send_prepared_to(writer, prepared),
-            Self::Ping(payload) => write.ping(payload),
+            _ => self.queue(write),
         }
     }
 }
@@ -225,6 +253,12 @@ impl<S: Transport> Future for Sending<'_, '_, S> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { waiting, item, at_once } = &mut *self;
+        if !*at_once
+            && item.is_some_and(|item| waiting.link.short_turn(|write| item.feed(write)).is_some())
+        {
+            *item = None;
+            return Poll::Ready(Ok(()));
+        }
         waiting.poll(cx, |turn, waiter| {
             ready!(turn.poll_room(waiter))?;
             // Ready before, it sends nothing again.

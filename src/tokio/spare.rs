@@ -44,7 +44,14 @@ fn give_back(mut buffer: Box<Buffer>) {
 }
 
 /// Lends the thread's queue to a connection that is about to send.
+#[inline]
 pub(super) fn lend_queue(write: &mut WriteHalf) {
+    if write.lacks_queue() {
+        take_queue(write);
+    }
+}
+
+fn take_queue(write: &mut WriteHalf) {
     let _ = QUEUE.try_with(|spare| {
         let mut queue = spare.take();
         write.lend_queue(&mut queue);

@@ -95,6 +95,17 @@ impl Core {
         edges
     }
 
+    /// The fast path: a message that lies in the buffer whole, if it is as simple as that.
+    #[inline(always)]
+    pub(super) fn find_whole(&mut self, buffer: &mut Option<Box<Buffer>>) -> Option<Ready> {
+        if self.parked || self.work.is_enough() {
+            return None;
+        }
+        let whole = self.read.advance_whole(buffer.as_deref_mut()?)?;
+        self.work.count_frame();
+        Some(whole)
+    }
+
     /// The next thing the peer says; at the end, when the socket is closed, how it ended.
     pub(super) fn poll_next<S: Transport>(
         &mut self,

@@ -57,10 +57,16 @@ impl Work {
     /// Ready unless others are to have their turn first; then the task is woken behind them.
     #[inline]
     pub(super) fn poll_proceed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.frames < FRAMES && self.units < UNITS {
-            true => Poll::Ready(()),
-            false => self.poll_units(cx),
+        match self.is_enough() {
+            true => self.poll_units(cx),
+            false => Poll::Ready(()),
         }
+    }
+
+    /// Whether it has to be asked if others are to have their turn.
+    #[inline]
+    pub(super) fn is_enough(&self) -> bool {
+        self.frames >= FRAMES || self.units >= UNITS
     }
 
     fn poll_units(&mut self, cx: &mut Context<'_>) -> Poll<()> {
