@@ -65,12 +65,14 @@ impl<'m> Item<'m> {
         }
     }
 
-    /// The fast path: takes it into the queue, if there is room and memory, and it need not be written from where it lies.
+    /// The fast path: takes it into the queue, if there is room, and it need not be written from where it lies.
     #[inline]
     fn feed(&self, write: &mut WriteHalf) -> Option<()> {
-        if write.lacks_queue() || write.is_congested() || self.len() > FED {
+        write.check_open().ok()?;
+        if write.is_congested() || self.len() > FED {
             return None;
         }
+        spare::lend_queue(write);
         self.queue(write).ok()
     }
 
