@@ -59,6 +59,9 @@ pub struct Buffer {
     /// The message that was decompressed last, until more is asked for.
     #[cfg(feature = "deflate")]
     inflated: Lent,
+    /// Frames of messages in pieces that have begun, until somebody asks.
+    #[cfg(feature = "tokio")]
+    fragments: u16,
 }
 
 /// The expectations of the connection whose bytes these are: they go where its bytes go. All other
@@ -100,6 +103,8 @@ impl Buffer {
             spare: 0,
             #[cfg(feature = "deflate")]
             inflated: Lent::NOTHING,
+            #[cfg(feature = "tokio")]
+            fragments: 0,
         }
     }
 
@@ -312,6 +317,16 @@ impl Buffer {
     /// Says how long the frame is that begins.
     pub(crate) fn begin_frame(&mut self, len: usize) {
         self.expect.frame = len;
+        #[cfg(feature = "tokio")]
+        {
+            self.fragments = self.fragments.saturating_add(1);
+        }
+    }
+
+    /// How many frames have begun since this was asked, but for those that arrived whole, and were messages.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn take_fragments(&mut self) -> u16 {
+        std::mem::take(&mut self.fragments)
     }
 
     /// Says that all of the frame that began has arrived.

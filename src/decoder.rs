@@ -114,6 +114,17 @@ impl Found {
         input.get(self.payload.clone())
     }
 
+    /// How long it is, if it was compressed.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn inflated_len(&self, input: &Buffer) -> usize {
+        #[cfg(feature = "deflate")]
+        if self.inflated {
+            return input.inflated().len();
+        }
+        let _ = input;
+        0
+    }
+
     pub(crate) fn is_message(&self) -> bool {
         !self.kind.is_control()
     }

@@ -38,6 +38,12 @@ impl Ready {
         self.0.is_message()
     }
 
+    /// How long it is, if it was compressed.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn inflated_len(&self, input: &Buffer) -> usize {
+        self.0.inflated_len(input)
+    }
+
     /// Whether it is the peer's Close.
     #[must_use]
     pub fn is_close(&self) -> bool {

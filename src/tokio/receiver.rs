@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use self::core::Core;
+use self::core::{Core, Found};
 #[cfg(doc)]
 use super::Sender;
 use super::link::Link;
@@ -94,7 +94,8 @@ impl<S: Transport> Receiver<S> {
         Next::of(&mut self.0, true).await
     }
 
-    /// [`recv`](Self::recv) by polls, for futures and streams of your own.
+    /// [`recv`](Self::recv) by polls, for futures and streams of your own. It is pending now and then though more has
+    /// arrived, to leave other tasks their turn; [`buffered`](Self::buffered) has what is there.
     ///
     /// # Errors
     ///
@@ -115,7 +116,13 @@ impl<S: Transport> Receiver<S> {
         };
         let Inner { link, core, buffer } = &mut **inner;
         let input = core.input(buffer);
-        let found = core.find(link, input, false);
+        let found = loop {
+            match core.find(link, input, false) {
+                Found::Event(ready) => break Some(ready),
+                Found::Nothing => break None,
+                Found::Enough => {} // only pings and pongs so far
+            }
+        };
         match core.event(link, found, buffer)? {
             Some(Event::Message(message)) => Ok(Some(message)),
             _ => Ok(None),

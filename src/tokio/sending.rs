@@ -195,7 +195,7 @@ impl<S: Transport> Turn<'_, S> {
         spare::lend_queue(&mut self.write);
         let begun = item.begin(&mut self.write);
         let mut unsent = begun.inspect_err(|_| spare::reclaim_queue(&mut self.write))?;
-        if !at_once && unsent.len() <= FED {
+        if !at_once && item.len() <= FED {
             self.write.queue_rest(unsent);
             self.nudge();
             return Ok(());

@@ -1,8 +1,13 @@
 //! Events, and what has arrived already.
 
 use sansocket::{Event, Message, SendError};
+#[cfg(feature = "deflate")]
+use sansocket::{
+    handshake::client,
+    tokio::{accept, connect},
+};
 
-use crate::common::wire::{self, BINARY, PING, PONG, TEXT};
+use crate::common::wire::{self, BINARY, CONTINUATION, MORE, PING, PONG, TEXT};
 use crate::peer::{Peer, config};
 
 // pings are answered whether they are seen or not
@@ -55,25 +60,79 @@ async fn turns_beside(work: impl Future<Output = ()> + Send + 'static) -> usize 
 // TA-13: a burst from one read leaves others their turn, each 32 frames count as a unit of the 128 of a task's budget
 #[tokio::test]
 async fn a_burst_of_messages_yields_to_other_tasks() {
-    for (kind, all_at_once) in [(TEXT, false), (TEXT, true), (PONG, false)] {
-        let peer = Peer::new();
-        let (_sender, mut receiver) = peer.open(config(|config| config));
-        peer.send(&wire::client(kind, b"").repeat(10_000));
-        peer.send(&wire::client(TEXT, b"the end"));
-        let receiving = async move {
-            let mut last = String::new();
-            while last != "the end" {
-                last = receiver.recv().await.unwrap().unwrap().to_string();
-                if all_at_once {
-                    while let Some(message) = receiver.buffered().unwrap() {
-                        last = message.to_string();
+    let message = wire::client(TEXT, b"").repeat(10_000);
+    let pong = wire::client(PONG, b"").repeat(10_000);
+    let begun = [wire::client(TEXT & MORE, b"x"), wire::client(CONTINUATION, b"x")].concat();
+    let fragments = begun.repeat(5_000);
+    for (kind, frames) in [("whole", message), ("pongs", pong), ("fragments", fragments)] {
+        for all_at_once in [false, true] {
+            let peer = Peer::new();
+            let (_sender, mut receiver) = peer.open(config(|config| config));
+            peer.send(&frames);
+            peer.send(&wire::client(TEXT, b"the end"));
+            let receiving = async move {
+                let mut last = String::new();
+                while last != "the end" {
+                    last = receiver.recv().await.unwrap().unwrap().to_string();
+                    if all_at_once {
+                        while let Some(message) = receiver.buffered().unwrap() {
+                            last = message.to_string();
+                        }
                     }
                 }
-            }
-        };
-        let turns = turns_beside(receiving).await;
-        assert!((3..=6).contains(&turns), "{kind} {all_at_once}: {turns}");
+            };
+            let turns = turns_beside(receiving).await;
+            assert!((3..=7).contains(&turns), "{kind} {all_at_once}: {turns}");
+        }
     }
+}
+
+// TA-13: also what one long read brings, of which one long message was the occasion
+#[tokio::test]
+async fn pings_behind_a_long_message_yield_to_other_tasks() {
+    for kind in [PING, CONTINUATION] {
+        let peer = Peer::new();
+        let (_sender, mut receiver) = peer.open(config(|config| config.max_message(8 << 20)));
+        peer.send(&wire::client(TEXT, &vec![b'a'; 8 << 20]));
+        assert!(receiver.recv().await.unwrap().is_some());
+        match kind {
+            PING => peer.send(&wire::client(PING, b"").repeat(60_000)),
+            _ => {
+                peer.send(&wire::client(TEXT & MORE, b"x"));
+                peer.send(&wire::client(CONTINUATION & MORE, b"x").repeat(60_000));
+                peer.send(&wire::client(CONTINUATION, b"x"));
+            }
+        }
+        peer.send(&wire::client(TEXT, b"the end"));
+        let receiving =
+            async move { while receiver.recv().await.unwrap().unwrap() != "the end" {} };
+        let turns = turns_beside(receiving).await;
+        assert!(turns >= 60_000 / 4096, "{kind}: {turns}");
+    }
+}
+
+// TA-13: what a message becomes counts, and not what it was
+#[cfg(feature = "deflate")]
+#[tokio::test]
+async fn compressed_messages_yield_to_other_tasks() {
+    let (near, far) = tokio::io::duplex(1 << 20);
+    let config = config(|config| config.compression(sansocket::Compression::new()));
+    let request = client::Request::new("ws://example.com/").unwrap();
+    let (accepted, connected) =
+        tokio::join!(accept(far, &config), connect(near, &request, &config));
+    let (_server, mut receiver) = accepted.unwrap();
+    let (sender, _receiver, _response) = connected.unwrap();
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..32 {
+        sender.send(&zeros).await.unwrap();
+    }
+    let receiving = async move {
+        for _ in 0..32 {
+            assert_eq!(receiver.recv().await.unwrap().unwrap().len(), 1 << 20);
+        }
+    };
+    let turns = turns_beside(receiving).await;
+    assert!((14..=40).contains(&turns), "{turns}");
 }
 
 // TA-13: 2 MiB are as much

@@ -22,6 +22,9 @@ use crate::tokio::spare;
 use crate::tokio::timer::now;
 use crate::tokio::transport::{self, Transport};
 
+/// So many bytes of answers are written at once: more would not stay in the processor's cache until then.
+const BATCH: usize = 64 * 1024;
+
 pub(super) struct Core {
     read: ReadHalf,
     edges: Option<Box<Edges>>,
@@ -43,6 +46,14 @@ struct Edges {
     /// The peer's Close: its code, its reason, and whether a message was under way.
     close: Option<(Option<CloseCode>, String, bool)>,
     end: Option<End>,
+}
+
+/// What was found in the buffer.
+pub(super) enum Found {
+    Event(Ready),
+    Nothing,
+    /// There may be more, but others are to have their turn first.
+    Enough,
 }
 
 /// The outcome of a step.
@@ -115,12 +126,18 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Ready>, Error>> {
         loop {
-            ready!(self.work.poll_proceed(cx));
+            if self.work.poll_proceed(cx).is_pending() {
+                // What was fed is written before more is read.
+                self.full = false;
+                return Poll::Pending;
+            }
             // Put aside with nothing in it, it holds nothing to be found.
             if !self.parked || buffer.is_some() {
                 let input = self.input(buffer);
-                if let Some(ready) = self.find(link, input, events) {
-                    return Poll::Ready(Ok(Some(ready)));
+                match self.find(link, input, events) {
+                    Found::Event(ready) => return Poll::Ready(Ok(Some(ready))),
+                    Found::Enough => continue,
+                    Found::Nothing => {}
                 }
             }
             if self.has_ended() {
@@ -157,30 +174,36 @@ impl Core {
         link: &Link<S>,
         input: &mut Buffer,
         events: bool,
-    ) -> Option<Ready> {
+    ) -> Found {
         let mut replies = Replies::new();
         while !self.has_ended() {
-            match self.read.advance(input, &mut replies) {
+            let advanced = self.read.advance(input, &mut replies);
+            self.work.count_frames(input.take_fragments());
+            match advanced {
                 Ok(Some(ready)) => {
                     self.work.count_frame();
                     if ready.is_message() {
-                        return Some(ready); // there is nothing to reply
+                        self.work.count_bytes(ready.inflated_len(input));
+                        return Found::Event(ready); // there is nothing to reply
                     }
                     if ready.is_close() {
                         self.note_close(ready, input, &mut replies);
                         link.turn(|turn| turn.reply(&mut replies));
-                        return None;
+                        return Found::Nothing;
                     }
                     link.turn(|turn| turn.reply(&mut replies));
                     if events {
-                        return Some(ready);
+                        return Found::Event(ready);
+                    }
+                    if self.work.is_enough() {
+                        return Found::Enough;
                     }
                 }
-                Ok(None) => return None,
+                Ok(None) => return Found::Nothing,
                 Err(error) => self.fail(link, error, &mut replies),
             }
         }
-        None
+        Found::Nothing
     }
 
     /// Makes the event of what was found. This is where text is checked as a whole.
@@ -270,7 +293,7 @@ impl Core {
     ) -> Step {
         turn.unpark();
         // More is to be read, and will be answered in the same write.
-        if !self.full || turn.write.is_congested() || self.has_ended() {
+        if !self.full || turn.write.queued() >= BATCH || self.has_ended() {
             write(turn, cx);
         }
         // Input that came in time, perhaps while the user was busy, lies in the socket: it is read before the

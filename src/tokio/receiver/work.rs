@@ -9,7 +9,7 @@ use ::tokio::task::{coop, yield_now};
 /// So many frames are one unit of the task's budget (`tokio::task::coop`), as a read is one.
 const FRAMES: u16 = 32;
 
-/// So many bytes of a read take as long, which tokio does not count.
+/// So many bytes of a read, or of what was compressed, take as long, which tokio does not count.
 const BYTES: usize = 16 * 1024;
 
 /// So many units are all, also in a task that is `unconstrained`, for which tokio counts none.
@@ -29,14 +29,26 @@ pub(super) struct Work {
 }
 
 impl Work {
+    #[inline]
     pub(super) fn count_frame(&mut self) {
-        self.frames = self.frames.saturating_add(1);
+        self.count_frames(1);
+    }
+
+    #[inline]
+    pub(super) fn count_frames(&mut self, frames: u16) {
+        self.frames = self.frames.saturating_add(frames);
     }
 
     /// A read that has brought so many bytes. If there was nothing, others have their turn anyway.
     pub(super) fn count_read(&mut self, bytes: usize) {
         self.reads = self.reads.saturating_add(1);
-        let units = u8::try_from(1 + bytes / BYTES).unwrap_or(UNITS);
+        self.units = self.units.saturating_add(1);
+        self.count_bytes(bytes);
+    }
+
+    /// Bytes that were read, or came of compressed ones.
+    pub(super) fn count_bytes(&mut self, bytes: usize) {
+        let units = u8::try_from(bytes / BYTES).unwrap_or(UNITS);
         self.units = self.units.saturating_add(units);
     }
 
