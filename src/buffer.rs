@@ -59,7 +59,7 @@ pub struct Buffer {
     /// The message that was decompressed last, until more is asked for.
     #[cfg(feature = "deflate")]
     inflated: Lent,
-    /// Frames of messages in pieces that have begun, until somebody asks.
+    /// Data frames that have begun, but for messages that lay in the buffer whole and as they were sent, until somebody asks.
     #[cfg(feature = "tokio")]
     fragments: u16,
 }
@@ -323,7 +323,7 @@ impl Buffer {
         }
     }
 
-    /// How many frames have begun since this was asked, but for those that arrived whole, and were messages.
+    /// How many data frames have begun since this was asked, but for messages that lay here whole and as they were sent.
     #[cfg(feature = "tokio")]
     pub(crate) fn take_fragments(&mut self) -> u16 {
         std::mem::take(&mut self.fragments)
@@ -358,6 +358,10 @@ impl Buffer {
         self.message_end = self.filled;
         self.unread = self.filled;
         self.expect = Expect::NOTHING;
+        #[cfg(feature = "tokio")]
+        {
+            self.fragments = 0;
+        }
     }
 
     /// Keeps a message that was decompressed, for an event to borrow.

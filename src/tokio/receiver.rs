@@ -66,7 +66,8 @@ impl<S: Transport> Receiver<S> {
     /// # Cancel safety
     ///
     /// If the future is dropped before it is ready, as in a `select!` whose other branch comes first, nothing was
-    /// received: the next call goes on where it was.
+    /// received: the next call goes on where it was. Now and then it is not ready though more has arrived, to leave other tasks
+    /// their turn; [`buffered`](Self::buffered) has what is there.
     ///
     /// # Errors
     ///

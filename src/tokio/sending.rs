@@ -92,6 +92,9 @@ const SHORT: usize = 8 * 1024;
 /// The same for those that need not go at once: a write for each costs more than the copy.
 const FED: usize = 32 * 1024;
 
+/// What a frame has in front of its payload, at most (RFC 6455 §5.2).
+const MAX_HEADER: usize = 14;
+
 /// Writes what the stream takes at once.
 struct AtOnce<'s, S>(Option<&'s mut S>);
 
@@ -195,7 +198,7 @@ impl<S: Transport> Turn<'_, S> {
         spare::lend_queue(&mut self.write);
         let begun = item.begin(&mut self.write);
         let mut unsent = begun.inspect_err(|_| spare::reclaim_queue(&mut self.write))?;
-        if !at_once && item.len() <= FED {
+        if !at_once && unsent.len() <= FED + MAX_HEADER {
             self.write.queue_rest(unsent);
             self.nudge();
             return Ok(());

@@ -18,7 +18,7 @@ const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0];
 const TEXT: u8 = 0xc1;
 
 /// A connection whose client offered compression.
-fn open(config: &Config) -> Connection {
+pub(crate) fn open(config: &Config) -> Connection {
     let headers = [
         ("Host", &b"example.com"[..]),
         ("Connection", b"Upgrade"),
@@ -169,6 +169,12 @@ fn a_bomb_takes_its_limit_and_no_more() {
 
 /// Nearly as many zeros as fit into so many bytes.
 fn best_bomb(wire: usize) -> Vec<u8> {
+    let block = four_mib();
+    block.repeat(wire / block.len() + 1)[..wire].to_vec()
+}
+
+/// Zeros, compressed.
+pub(crate) fn four_mib() -> Vec<u8> {
     let zeros = vec![0; 4 << 20];
     let mut compressor = CompressorOxide::new(create_comp_flags_from_zip_params(9, 0, 0));
     compressor.set_format_and_level(DataFormat::Raw, 9);
@@ -176,7 +182,7 @@ fn best_bomb(wire: usize) -> Vec<u8> {
     let made = deflate(&mut compressor, &zeros, &mut block, MZFlush::Sync);
     block.truncate(made.bytes_written);
     assert!(block.len() < 5 * KIB, "{}", block.len());
-    block.repeat(wire / block.len() + 1)[..wire].to_vec()
+    block
 }
 
 // CO-15: messages that are never whole hold their bytes, and no inflater

@@ -8,6 +8,8 @@ use sansocket::tokio::{Receiver, Sender, open};
 use sansocket::{Buffer, Config, Message};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+#[cfg(feature = "deflate")]
+use crate::MIB;
 use crate::common::wire::{self, BINARY, TEXT};
 use crate::heap::heap;
 
@@ -149,4 +151,34 @@ fn a_connection_that_was_cut_off_holds_no_queue() {
         }
     });
     assert!(counted.live < 100_000, "{} bytes", counted.live);
+}
+
+// CO-15, TA-10, TA-13: others may need the memory
+#[cfg(feature = "deflate")]
+#[test]
+fn a_compressed_message_is_given_back_before_others_have_their_turn() {
+    use sansocket::tokio::open_connection;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _entered = runtime.enter();
+    let limit = Config::builder().max_message(8 * MIB).compression(sansocket::Compression::new());
+    let config = limit.build().unwrap();
+    let stream = Stream::default();
+    let connection = crate::compressed::open(&config);
+    let (_sender, mut receiver) =
+        open_connection(stream.clone(), connection, Buffer::new(), &config);
+    let payload = crate::compressed::four_mib();
+    let message = wire::client(0xc2, &payload[..payload.len() - 4]);
+    let mut cx = Context::from_waker(Waker::noop());
+    // Behind it there is nothing, and then the beginning of another.
+    for rest in [0, 1000] {
+        let held = heap(|| {
+            stream.0.lock().unwrap().extend_from_slice(&message);
+            stream.0.lock().unwrap().extend_from_slice(&message[..rest]);
+            let Poll::Ready(received) = receiver.poll_recv(&mut cx) else { panic!("not there") };
+            assert_eq!(received.unwrap().unwrap().len(), 4 * MIB);
+            assert!(receiver.poll_recv(&mut cx).is_pending());
+        });
+        assert!(held.peak > 4 * MIB && held.live < MIB / 4, "{rest}: {held:?}");
+    }
 }

@@ -126,11 +126,7 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Ready>, Error>> {
         loop {
-            if self.work.poll_proceed(cx).is_pending() {
-                // What was fed is written before more is read.
-                self.full = false;
-                return Poll::Pending;
-            }
+            ready!(self.poll_proceed(buffer, cx));
             // Put aside with nothing in it, it holds nothing to be found.
             if !self.parked || buffer.is_some() {
                 let input = self.input(buffer);
@@ -157,7 +153,7 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         while !self.finished {
-            ready!(self.work.poll_proceed(cx));
+            ready!(self.poll_proceed(buffer, cx));
             self.work.count_frame();
             // Nothing is to be seen in it any more.
             self.input(buffer).clear();
@@ -166,6 +162,30 @@ impl Core {
         *buffer = None;
         let end = self.edges.as_ref().and_then(|edges| edges.end.clone());
         Poll::Ready(end.map_or(Ok(()), End::into_result))
+    }
+
+    /// Other tasks have their turn after so much work. They may need the memory.
+    #[inline]
+    fn poll_proceed(&mut self, buffer: &mut Option<Box<Buffer>>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.work.poll_proceed(cx).is_pending() {
+            // What was fed is written before more is read.
+            self.full = false;
+            match buffer {
+                Some(input) if !input.is_empty() => {
+                    #[cfg(feature = "deflate")]
+                    input.drop_inflated();
+                }
+                _ => self.park(buffer),
+            }
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// Puts the buffer aside: it is others' while this one has nothing to do.
+    fn park(&mut self, buffer: &mut Option<Box<Buffer>>) {
+        *buffer = buffer.take().and_then(spare::put_aside);
+        self.parked = true;
     }
 
     /// The next message of those that have arrived, or with `events` also ping or pong. Nothing after the end.
@@ -178,10 +198,10 @@ impl Core {
         let mut replies = Replies::new();
         while !self.has_ended() {
             let advanced = self.read.advance(input, &mut replies);
-            self.work.count_frames(input.take_fragments());
+            let found = u16::from(matches!(advanced, Ok(Some(_))));
+            self.work.count_frames(input.take_fragments().max(found));
             match advanced {
                 Ok(Some(ready)) => {
-                    self.work.count_frame();
                     if ready.is_message() {
                         self.work.count_bytes(ready.inflated_len(input));
                         return Found::Event(ready); // there is nothing to reply
@@ -279,9 +299,8 @@ impl Core {
                 return Poll::Ready(());
             }
         }
-        *buffer = buffer.take().and_then(spare::put_aside);
-        self.parked = true;
-        self.work.rest();
+        self.park(buffer);
+        self.work.wait();
         Poll::Pending
     }
 

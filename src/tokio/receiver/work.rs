@@ -9,7 +9,7 @@ use ::tokio::task::{coop, yield_now};
 /// So many frames are one unit of the task's budget (`tokio::task::coop`), as a read is one.
 const FRAMES: u16 = 32;
 
-/// So many bytes of a read, or of what was compressed, take as long, which tokio does not count.
+/// So many bytes of a read, or of what was compressed, are one unit more, which tokio does not count.
 const BYTES: usize = 16 * 1024;
 
 /// So many units are all, also in a task that is `unconstrained`, for which tokio counts none.
@@ -62,8 +62,8 @@ impl Work {
     }
 
     /// The task waits: others have their turn.
-    pub(super) fn rest(&mut self) {
-        self.units = 0;
+    pub(super) fn wait(&mut self) {
+        (self.frames, self.units) = (0, 0);
     }
 
     /// Ready unless others are to have their turn first; then the task is woken behind them.
@@ -87,14 +87,14 @@ impl Work {
                 return Poll::Ready(());
             }
             let Poll::Ready(unit) = coop::poll_proceed(cx) else {
-                self.rest();
+                self.units = 0;
                 return Poll::Pending;
             };
             unit.made_progress();
             self.frames -= FRAMES;
             self.units += 1;
         }
-        self.rest();
+        self.units = 0;
         // Not by the waker: the driver has to have its turn as well.
         pin!(yield_now()).poll(cx)
     }
