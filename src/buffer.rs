@@ -59,9 +59,6 @@ pub struct Buffer {
     /// The message that was decompressed last, until more is asked for.
     #[cfg(feature = "deflate")]
     inflated: Lent,
-    /// Data frames that have begun, but for messages that lay in the buffer whole and as they were sent, until somebody asks.
-    #[cfg(feature = "tokio")]
-    fragments: u16,
 }
 
 /// The expectations of the connection whose bytes these are: they go where its bytes go. All other
@@ -103,8 +100,6 @@ impl Buffer {
             spare: 0,
             #[cfg(feature = "deflate")]
             inflated: Lent::NOTHING,
-            #[cfg(feature = "tokio")]
-            fragments: 0,
         }
     }
 
@@ -317,16 +312,6 @@ impl Buffer {
     /// Says how long the frame is that begins.
     pub(crate) fn begin_frame(&mut self, len: usize) {
         self.expect.frame = len;
-        #[cfg(feature = "tokio")]
-        {
-            self.fragments = self.fragments.saturating_add(1);
-        }
-    }
-
-    /// How many data frames have begun since this was asked, but for messages that lay here whole and as they were sent.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn take_fragments(&mut self) -> u16 {
-        std::mem::take(&mut self.fragments)
     }
 
     /// Says that all of the frame that began has arrived.
@@ -358,10 +343,6 @@ impl Buffer {
         self.message_end = self.filled;
         self.unread = self.filled;
         self.expect = Expect::NOTHING;
-        #[cfg(feature = "tokio")]
-        {
-            self.fragments = 0;
-        }
     }
 
     /// Keeps a message that was decompressed, for an event to borrow.

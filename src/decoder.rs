@@ -6,12 +6,12 @@
 //!
 //! Once the peer has closed or has failed, the decoder is inert: it reports the same end for ever.
 
+mod found;
 mod header;
 #[cfg(feature = "deflate")]
 mod inflate;
 mod whole;
 
-use std::ops::Range;
 #[cfg(feature = "deflate")]
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ use crate::frame::Opcode;
 use crate::mask;
 use crate::message::{Close, Event, Message};
 use crate::utf8;
+pub(crate) use found::Found;
 use header::Header;
 
 #[derive(Debug)]
@@ -82,56 +83,15 @@ struct Frame {
     key: [u8; 4],
 }
 
-/// A whole frame or message, and where in the buffer its payload lies, unmasked.
+/// What came of a frame.
 #[derive(Debug)]
-pub(crate) struct Found {
-    kind: Opcode,
-    payload: Range<usize>,
-    mid_message: bool,
-    /// It is a message that was compressed, and lies where the buffer keeps such.
-    #[cfg(feature = "deflate")]
-    inflated: bool,
-}
-
-impl Found {
-    #[inline(always)]
-    fn new(kind: Opcode, payload: Range<usize>, mid_message: bool) -> Self {
-        Self {
-            kind,
-            payload,
-            mid_message,
-            #[cfg(feature = "deflate")]
-            inflated: false,
-        }
-    }
-
-    #[inline(always)]
-    fn payload<'b>(&self, input: &'b Buffer) -> &'b [u8] {
-        #[cfg(feature = "deflate")]
-        if self.inflated {
-            return input.inflated();
-        }
-        input.get(self.payload.clone())
-    }
-
-    /// How long it is, if it was compressed.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn inflated_len(&self, input: &Buffer) -> usize {
-        #[cfg(feature = "deflate")]
-        if self.inflated {
-            return input.inflated().len();
-        }
-        let _ = input;
-        0
-    }
-
-    pub(crate) fn is_message(&self) -> bool {
-        !self.kind.is_control()
-    }
-
-    pub(crate) fn is_close(&self) -> bool {
-        self.kind == Opcode::Close
-    }
+pub(crate) enum Step<T> {
+    /// It was the last of a message, or a control frame.
+    Found(T),
+    /// More of its message is to come.
+    Fragment,
+    /// It is not whole yet, or nothing will come any more.
+    Nothing,
 }
 
 impl Decoder {
@@ -217,52 +177,46 @@ impl Decoder {
         self.state == State::Busy
     }
 
-    /// The general machine.
-    pub(crate) fn advance(&mut self, input: &mut Buffer) -> Result<Option<Found>, ProtocolError> {
+    /// The general machine, for one frame.
+    pub(crate) fn step(&mut self, input: &mut Buffer) -> Result<Step<Found>, ProtocolError> {
         #[cfg(feature = "deflate")]
         input.drop_inflated();
-        loop {
-            if self.has_ended() {
-                input.clear();
-                return match &self.rest {
-                    Rest::Failure(error) => Err(**error),
-                    _ => Ok(None),
-                };
-            }
-            if let Rest::Frame(frame) = self.rest {
-                match self.payload(frame, input) {
-                    Ok(true) => {}
-                    Ok(false) => return Ok(None),
-                    Err(error) => return Err(self.fail(error)),
-                }
-                if frame.fin {
-                    return self.end_message(input).map(Some);
-                }
-                continue;
-            }
-            let so_far = input.message().len();
-            match self.header(input.unread(), so_far) {
+        if self.has_ended() {
+            input.clear();
+            return match &self.rest {
+                Rest::Failure(error) => Err(**error),
+                _ => Ok(Step::Nothing),
+            };
+        }
+        let frame = match self.rest {
+            Rest::Frame(frame) => frame,
+            _ => match self.header(input.unread(), input.message().len()) {
                 Ok(Some(header)) if header.opcode.is_control() => {
-                    let missing =
-                        (header.len + header.payload).saturating_sub(input.unread().len());
-                    if missing > 0 {
-                        input.want(missing);
-                        return Ok(None);
-                    }
-                    return Ok(Some(self.control(&header, input)));
+                    return Ok(self.control(&header, input));
                 }
                 Ok(Some(header)) => self.begin(&header, input),
                 Ok(None) => {
                     input.want(0);
-                    return Ok(None);
+                    return Ok(Step::Nothing);
                 }
                 Err(error) => return Err(self.fail(error)),
-            }
+            },
+        };
+        match self.payload(frame, input) {
+            Ok(true) if frame.fin => self.end_message(input).map(Step::Found),
+            Ok(true) => Ok(Step::Fragment),
+            Ok(false) => Ok(Step::Nothing),
+            Err(error) => Err(self.fail(error)),
         }
     }
 
-    /// A control frame that lies in the buffer whole.
-    fn control(&mut self, header: &Header, input: &mut Buffer) -> Found {
+    /// A control frame, if it lies in the buffer whole.
+    fn control(&mut self, header: &Header, input: &mut Buffer) -> Step<Found> {
+        let missing = (header.len + header.payload).saturating_sub(input.unread().len());
+        if missing > 0 {
+            input.want(missing);
+            return Step::Nothing;
+        }
         let start = input.position() + header.len;
         let payload = start..start + header.payload;
         let bytes = input.unread_mut().get_mut(header.len..);
@@ -275,10 +229,10 @@ impl Decoder {
             input.end_message();
             self.state = State::Ended;
         }
-        Found::new(header.opcode, payload, mid_message)
+        Step::Found(Found::new(header.opcode, payload, mid_message))
     }
 
-    fn begin(&mut self, header: &Header, input: &mut Buffer) {
+    fn begin(&mut self, header: &Header, input: &mut Buffer) -> Frame {
         input.consume(header.len);
         input.begin_frame(header.len.saturating_add(header.payload));
         self.state = State::Busy;
@@ -293,7 +247,7 @@ impl Decoder {
             self.empty_fragments += 1;
         }
         let Header { fin, payload, key, .. } = *header;
-        self.go_on(Rest::Frame(Frame { fin, remaining: payload, key }));
+        Frame { fin, remaining: payload, key }
     }
 
     /// Takes what has arrived of a frame's payload; whether that was all of it.
@@ -403,7 +357,7 @@ mod tests {
         let mut checked = vec![];
         for byte in "aé€🎉".bytes().take(9) {
             input.extend(&[byte]);
-            assert!(decoder.advance(&mut input).unwrap().is_none());
+            assert!(matches!(decoder.step(&mut input), Ok(Step::Nothing)));
             checked.push(decoder.text);
         }
         assert_eq!(checked, [1, 1, 3, 3, 3, 6, 6, 6, 6]);

@@ -7,7 +7,7 @@ use crate::buffer::Buffer;
 use crate::close::CloseCode;
 use crate::config::{Agreement, Config, Role};
 use crate::control::Replies;
-use crate::decoder::{Decoder, Found};
+use crate::decoder::{Decoder, Found, Step};
 use crate::error::{Disconnected, ProtocolError, TimedOut};
 use crate::message::{Event, Message};
 use crate::timers::{Stage, Timers};
@@ -36,12 +36,6 @@ impl Ready {
     #[must_use]
     pub fn is_message(&self) -> bool {
         self.0.is_message()
-    }
-
-    /// How long it is, if it was compressed.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn inflated_len(&self, input: &Buffer) -> usize {
-        self.0.inflated_len(input)
     }
 
     /// Whether it is the peer's Close.
@@ -133,17 +127,33 @@ impl ReadHalf {
         input: &mut Buffer,
         replies: &mut Replies,
     ) -> Result<Option<Ready>, ProtocolError> {
-        let found = match self.decoder.advance(input) {
-            Ok(Some(found)) => found,
-            Ok(None) => {
+        loop {
+            match self.step(input, replies)? {
+                Step::Found(ready) => return Ok(Some(ready)),
+                Step::Fragment => {}
+                Step::Nothing => return Ok(None),
+            }
+        }
+    }
+
+    /// The same for one frame at most, for adapters that count what a peer makes them do.
+    pub(crate) fn step(
+        &mut self,
+        input: &mut Buffer,
+        replies: &mut Replies,
+    ) -> Result<Step<Ready>, ProtocolError> {
+        let found = match self.decoder.step(input) {
+            Ok(Step::Found(found)) => found,
+            Ok(Step::Fragment) => return Ok(Step::Fragment),
+            Ok(Step::Nothing) => {
                 self.note_arrival(input);
-                return Ok(None);
+                return Ok(Step::Nothing);
             }
             Err(error) => return Err(fail(error, replies)),
         };
         self.timers.heard();
         if found.is_message() {
-            return Ok(Some(Ready(found)));
+            return Ok(Step::Found(Ready(found)));
         }
         // The replies that RFC 6455 asks for (§5.5.1, §5.5.2).
         match self.decoder.event(&found, input) {
@@ -152,7 +162,7 @@ impl ReadHalf {
             Ok(_) => {}
             Err(error) => return Err(fail(error, replies)),
         }
-        Ok(Some(Ready(found)))
+        Ok(Step::Found(Ready(found)))
     }
 
     /// Makes the event of what [`advance`](Self::advance) found. This is where text is checked as a whole.

@@ -1,6 +1,7 @@
 //! The half that receives, in one task; it also answers pings and watches the deadlines.
 
 mod core;
+mod edges;
 mod work;
 
 use std::fmt;
@@ -121,7 +122,7 @@ impl<S: Transport> Receiver<S> {
             match core.find(link, input, false) {
                 Found::Event(ready) => break Some(ready),
                 Found::Nothing => break None,
-                Found::Enough => {} // only pings and pongs so far
+                Found::Enough => {} // only pings, pongs and fragments so far
             }
         };
         match core.event(link, found, buffer)? {
@@ -174,19 +175,19 @@ impl<S: Transport> Receiver<S> {
     /// The peer's Close frame, once it has come.
     #[must_use]
     pub fn close_frame(&self) -> Option<Close<'_>> {
-        self.0.as_ref()?.core.close()
+        self.0.as_ref()?.core.edges.close()
     }
 
     /// The request that opened the connection, until [`recv`](Self::recv) waits for the first time: an
     /// idle connection keeps nothing. `None` also after [`open`](super::open), where somebody else read it.
     #[must_use]
     pub fn request(&self) -> Option<&Request> {
-        self.0.as_ref()?.core.request()
+        self.0.as_ref()?.core.edges.request()
     }
 
     /// Takes the request that opened the connection, to keep it for longer.
     pub fn take_request(&mut self) -> Option<Request> {
-        self.0.as_mut()?.core.take_request()
+        self.0.as_mut()?.core.edges.take_request()
     }
 
     /// Looks at the stream, such as for the peer's address or for what TLS has agreed on; `None` if it is closed. To

@@ -5,16 +5,18 @@ use std::time::Instant;
 
 use ::tokio::task::coop;
 
+use super::edges::Edges;
 use super::work::Work;
 use crate::buffer::Buffer;
 use crate::close::CloseCode;
 use crate::connection::{ReadHalf, Ready};
 use crate::control::Replies;
+use crate::decoder::Step;
 use crate::encoder::Unsent;
 use crate::end::{End, Failure};
 use crate::error::{Error, ProtocolError};
 use crate::handshake::Request;
-use crate::message::{Close, Event};
+use crate::message::Event;
 use crate::timers::earlier;
 use crate::tokio::alarm::Ticket;
 use crate::tokio::link::{Link, Turn, Waiter};
@@ -27,7 +29,7 @@ const BATCH: usize = 64 * 1024;
 
 pub(super) struct Core {
     read: ReadHalf,
-    edges: Option<Box<Edges>>,
+    pub(super) edges: Edges,
     /// The socket is closed.
     finished: bool,
     /// The last read brought as much as there was room for: there may be more.
@@ -39,15 +41,6 @@ pub(super) struct Core {
     work: Work,
 }
 
-/// What there is at the beginning of a connection, and at its end: one that is idle has neither.
-#[derive(Default)]
-struct Edges {
-    request: Option<Request>,
-    /// The peer's Close: its code, its reason, and whether a message was under way.
-    close: Option<(Option<CloseCode>, String, bool)>,
-    end: Option<End>,
-}
-
 /// What was found in the buffer.
 pub(super) enum Found {
     Event(Ready),
@@ -56,8 +49,8 @@ pub(super) enum Found {
     Enough,
 }
 
-/// The outcome of a step.
-enum Step {
+/// The outcome of looking at the stream.
+enum Outcome {
     /// Something has come, or gone.
     Done,
     /// Nothing is to be done before something comes, or this time, for which the timer is to be set.
@@ -66,44 +59,15 @@ enum Step {
 
 impl Core {
     pub(super) fn new(read: ReadHalf, request: Option<Request>) -> Self {
-        let edges = |request| Box::new(Edges { request: Some(request), ..Edges::default() });
         Self {
             read,
-            edges: request.map(edges),
+            edges: Edges::new(request),
             finished: false,
             full: false,
             parked: true,
             new_task: false,
             work: Work::default(),
         }
-    }
-
-    pub(super) fn request(&self) -> Option<&Request> {
-        self.edges.as_ref()?.request.as_ref()
-    }
-
-    pub(super) fn take_request(&mut self) -> Option<Request> {
-        let request = self.edges.as_mut()?.request.take();
-        if !self.has_ended() {
-            self.edges = None;
-        }
-        request
-    }
-
-    pub(super) fn close(&self) -> Option<Close<'_>> {
-        let (code, reason, mid_message) = self.edges.as_ref()?.close.as_ref()?;
-        Some(Close { code: *code, reason, mid_message: *mid_message })
-    }
-
-    fn has_ended(&self) -> bool {
-        self.edges.as_ref().is_some_and(|edges| edges.end.is_some())
-    }
-
-    /// Notes the first end.
-    fn set_end(&mut self, end: End) -> &mut Edges {
-        let edges = self.edges.get_or_insert_default();
-        edges.end.get_or_insert(end);
-        edges
     }
 
     /// The fast path: a message that lies in the buffer whole, if it is as simple as that.
@@ -136,10 +100,10 @@ impl Core {
                     Found::Nothing => {}
                 }
             }
-            if self.has_ended() {
+            if self.edges.has_ended() {
                 return self.poll_end(link, buffer, cx).map_ok(|()| None);
             }
-            self.edges = None;
+            self.edges.forget_request();
             ready!(self.poll_wait(link, buffer, cx));
         }
     }
@@ -160,8 +124,7 @@ impl Core {
             ready!(self.poll_wait(link, buffer, cx));
         }
         *buffer = None;
-        let end = self.edges.as_ref().and_then(|edges| edges.end.clone());
-        Poll::Ready(end.map_or(Ok(()), End::into_result))
+        Poll::Ready(self.edges.result())
     }
 
     /// Other tasks have their turn after so much work. They may need the memory.
@@ -196,18 +159,24 @@ impl Core {
         events: bool,
     ) -> Found {
         let mut replies = Replies::new();
-        while !self.has_ended() {
-            let advanced = self.read.advance(input, &mut replies);
-            let found = u16::from(matches!(advanced, Ok(Some(_))));
-            self.work.count_frames(input.take_fragments().max(found));
-            match advanced {
-                Ok(Some(ready)) => {
+        while !self.edges.has_ended() {
+            if let Some(ready) = self.read.advance_whole(input) {
+                self.work.count_frame();
+                return Found::Event(ready);
+            }
+            match self.read.step(input, &mut replies) {
+                Ok(Step::Found(ready)) => {
+                    self.work.count_frame();
                     if ready.is_message() {
-                        self.work.count_bytes(ready.inflated_len(input));
+                        #[cfg(feature = "deflate")]
+                        self.work.count_bytes(input.inflated().len());
                         return Found::Event(ready); // there is nothing to reply
                     }
                     if ready.is_close() {
-                        self.note_close(ready, input, &mut replies);
+                        if let Ok(Event::Close(close)) = self.read.event(ready, input, &mut replies)
+                        {
+                            self.edges.set_close(&close);
+                        }
                         link.turn(|turn| turn.reply(&mut replies));
                         return Found::Nothing;
                     }
@@ -215,12 +184,13 @@ impl Core {
                     if events {
                         return Found::Event(ready);
                     }
-                    if self.work.is_enough() {
-                        return Found::Enough;
-                    }
                 }
-                Ok(None) => return Found::Nothing,
+                Ok(Step::Fragment) => self.work.count_frame(),
+                Ok(Step::Nothing) => return Found::Nothing,
                 Err(error) => self.fail(link, error, &mut replies),
+            }
+            if self.work.is_enough() {
+                return Found::Enough;
             }
         }
         Found::Nothing
@@ -245,26 +215,17 @@ impl Core {
 
     /// The peer has broken the protocol.
     fn fail<S: Transport>(&mut self, link: &Link<S>, error: ProtocolError, replies: &mut Replies) {
-        self.set_end(End::Protocol(error));
+        self.edges.set_end(End::Protocol(error));
         link.turn(|turn| turn.reply(replies));
     }
 
     /// Ends the connection from our side.
     pub(super) fn finish_with<S: Transport>(&mut self, link: &Link<S>, code: CloseCode) {
-        if !self.has_ended() {
+        if !self.edges.has_ended() {
             let mut replies = Replies::new();
             self.read.finish(code, "", &mut replies);
-            self.set_end(End::Closed);
+            self.edges.set_end(End::Closed);
             link.turn(|turn| turn.reply(&mut replies));
-        }
-    }
-
-    fn note_close(&mut self, ready: Ready, input: &Buffer, replies: &mut Replies) {
-        let event = self.read.event(ready, input, replies);
-        let edges = self.set_end(End::Closed);
-        // A Close that is none was found before.
-        if let Ok(Event::Close(Close { code, reason, mid_message })) = event {
-            edges.close = Some((code, reason.to_owned(), mid_message));
         }
     }
 
@@ -285,7 +246,7 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         let input = self.input(buffer);
-        let Step::Wait(due) = link.turn(|turn| self.step(turn, input, cx)) else {
+        let Outcome::Wait(due) = link.turn(|turn| self.look(turn, input, cx)) else {
             return Poll::Ready(());
         };
         if let Some(due) = due {
@@ -304,22 +265,22 @@ impl Core {
         Poll::Pending
     }
 
-    fn step<S: Transport>(
+    fn look<S: Transport>(
         &mut self,
         turn: &mut Turn<'_, S>,
         input: &mut Buffer,
         cx: &mut Context<'_>,
-    ) -> Step {
+    ) -> Outcome {
         turn.unpark();
         // More is to be read, and will be answered in the same write.
-        if !self.full || turn.write.queued() >= BATCH || self.has_ended() {
+        if !self.full || turn.write.queued() >= BATCH || self.edges.has_ended() {
             write(turn, cx);
         }
         // Input that came in time, perhaps while the user was busy, lies in the socket: it is read before the
         // deadlines are looked at, but not for ever.
         let is_tired = self.work.is_tired();
         if !is_tired && self.read_some(turn, input, cx) {
-            return Step::Done;
+            return Outcome::Done;
         }
         self.work.deadlines_were_looked_at();
         // Now there is nothing more to be answered in the same write; and some streams read with the other waker.
@@ -328,18 +289,18 @@ impl Core {
             Ok(due) => due,
             Err(end) => {
                 self.end(turn, end);
-                return Step::Done;
+                return Outcome::Done;
             }
         };
         if turn.stream.is_none() || self.read.is_finished(turn.write.progress()) {
             self.finish(turn);
-            return Step::Done;
+            return Outcome::Done;
         }
         if is_tired {
-            return Step::Done;
+            return Outcome::Done;
         }
         self.new_task |= turn.park(cx.waker());
-        Step::Wait(due.filter(|due| self.new_task || !turn.timer.wakes_by(*due)))
+        Outcome::Wait(due.filter(|due| self.new_task || !turn.timer.wakes_by(*due)))
     }
 
     /// Looks at the deadlines: the next of them.
@@ -402,7 +363,7 @@ impl Core {
     /// Notes the first end.
     fn end<S: Transport>(&mut self, turn: &mut Turn<'_, S>, end: End) {
         let is_fatal = end.is_fatal();
-        self.set_end(end);
+        self.edges.set_end(end);
         if is_fatal && !self.finished {
             self.finish(turn);
         }
@@ -411,7 +372,7 @@ impl Core {
     /// Closes the socket.
     fn finish<S: Transport>(&mut self, turn: &mut Turn<'_, S>) {
         self.finished = true;
-        if !self.has_ended() {
+        if !self.edges.has_ended() {
             // After a failed write, or by one of our own.
             self.eof(turn, None);
         }

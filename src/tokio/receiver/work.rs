@@ -31,12 +31,7 @@ pub(super) struct Work {
 impl Work {
     #[inline]
     pub(super) fn count_frame(&mut self) {
-        self.count_frames(1);
-    }
-
-    #[inline]
-    pub(super) fn count_frames(&mut self, frames: u16) {
-        self.frames = self.frames.saturating_add(frames);
+        self.frames = self.frames.saturating_add(1);
     }
 
     /// A read that has brought so many bytes. If there was nothing, others have their turn anyway.
