@@ -331,6 +331,30 @@ fn reads_grow_to_64_kib() {
     assert_eq!(rooms, [4, 8, 16, 32, 64, 64, 64]);
 }
 
+// The same when a read never ends where a frame does: what is there of the next does not keep the room as it was
+#[test]
+fn reads_grow_to_64_kib_behind_the_beginning_of_a_frame() {
+    for payload in [0, 1, 5, 100, 3000] {
+        let frame = wire::client(BINARY, &vec![7; payload]);
+        let mut session = Session::new();
+        let (mut rest, mut longest) = (Vec::new(), 0);
+        for _ in 0..12 {
+            let room = session.input.space();
+            longest = longest.max(room.len());
+            while rest.len() < room.len() {
+                rest.extend_from_slice(&frame);
+            }
+            let n = room.len();
+            room.copy_from_slice(&rest[..n]);
+            rest.drain(..n);
+            session.input.filled(n);
+            while session.connection.next_event(&mut session.input).unwrap().is_some() {}
+        }
+        assert!(longest > 60 * 1024, "{payload}: {longest}");
+        assert!(session.input.capacity() <= 68 * 1024, "{payload}");
+    }
+}
+
 // An event loop compares what it read with the room there was
 #[test]
 fn asking_for_room_twice_gives_the_same() {

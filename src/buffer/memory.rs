@@ -55,6 +55,9 @@ impl Buffer {
             return;
         }
         self.compact();
+        // Reads have come back full, behind the beginning of a short frame.
+        let may_grow = self.bytes.len() < self.step && self.live() <= self.step / 4;
+        let needed = if may_grow && self.stride == 0 { self.step } else { needed };
         if self.bytes.len() - self.filled < needed {
             self.grow(needed);
         }

@@ -144,7 +144,8 @@ fn a_flood_of_pings_costs_a_loop_no_more_than_a_read() {
             client.write_all(&pings).unwrap();
         }
     });
-    assert!(flood.peak <= quiet.peak + 64 * KIB, "{flood:?}, {quiet:?}");
+    // A read of 64 KiB, behind the beginning of a ping, and the pong.
+    assert!(flood.peak <= quiet.peak + 68 * KIB, "{flood:?}, {quiet:?}");
 }
 
 // ML-11: answers to a client that does not read, up to the limit
