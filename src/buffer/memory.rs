@@ -56,8 +56,9 @@ impl Buffer {
         }
         self.compact();
         // Reads have come back full, behind the beginning of a short frame.
-        let may_grow = self.bytes.len() < self.step && self.live() <= self.step / 4;
-        let needed = if may_grow && self.stride == 0 { self.step } else { needed };
+        let may_grow = self.step > SMALL_READ && self.bytes.len() < self.step && self.stride == 0;
+        let is_short = self.live() <= self.step / 4;
+        let needed = if may_grow && is_short { self.step } else { needed };
         if self.bytes.len() - self.filled < needed {
             self.grow(needed);
         }
