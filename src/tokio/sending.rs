@@ -65,7 +65,7 @@ impl<'m> Item<'m> {
         }
     }
 
-    /// The fast path: takes it into the queue, if there is room, and it need not be written from where it lies.
+    /// Takes it into the queue, to be written later, if there is room, and it is not to be written from where it lies.
     #[inline]
     fn feed(&self, write: &mut WriteHalf) -> Option<()> {
         write.check_open().ok()?;
@@ -91,9 +91,6 @@ const SHORT: usize = 8 * 1024;
 
 /// The same for those that need not go at once: a write for each costs more than the copy.
 const FED: usize = 32 * 1024;
-
-/// What a frame has in front of its payload, at most (RFC 6455 §5.2).
-const MAX_HEADER: usize = 14;
 
 /// Writes what the stream takes at once.
 struct AtOnce<'s, S>(Option<&'s mut S>);
@@ -195,11 +192,15 @@ impl<S: Transport> Turn<'_, S> {
 
     /// Takes a message, and writes it, at once or before the receiver waits.
     pub(super) fn send(&mut self, item: &Item<'_>, at_once: bool) -> Result<(), Error> {
+        if !at_once && item.feed(&mut self.write).is_some() {
+            self.nudge();
+            return Ok(());
+        }
         spare::lend_queue(&mut self.write);
         let begun = item.begin(&mut self.write);
         let mut unsent = begun.inspect_err(|_| spare::reclaim_queue(&mut self.write))?;
-        if !at_once && unsent.len() <= FED + MAX_HEADER {
-            self.write.queue_rest(unsent);
+        // What had to be copied, masked or compressed, can wait as well.
+        if !at_once && unsent.is_empty() {
             self.nudge();
             return Ok(());
         }
@@ -258,6 +259,7 @@ impl<S: Transport> Future for Sending<'_, '_, S> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { waiting, item, at_once } = &mut *self;
+        // The fast path.
         if !*at_once
             && item.is_some_and(|item| waiting.link.short_turn(|write| item.feed(write)).is_some())
         {

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use sansocket::{CloseCode, Prepared, SendError};
+use sansocket::tokio::open_connection;
+use sansocket::{Buffer, CloseCode, Connection, Prepared, SendError};
 use tokio::io::AsyncReadExt;
 
 use crate::common::wire::{self, BINARY, TEXT};
@@ -293,4 +294,27 @@ async fn a_future_may_go_to_another_task_while_it_waits() {
     let woken = counts.map(|count| count.0.load(Ordering::SeqCst) > 0);
     assert_eq!(woken, [false, false, true]);
     waiting.await.unwrap();
+}
+
+// TA-03: long messages that are fed go at once, from where they lie, but those that have to be copied anyway wait
+#[tokio::test]
+async fn a_long_message_that_is_fed_is_written_at_once_unless_it_is_masked() {
+    let long = vec![7; 33 * 1024];
+    let config = config(|config| config);
+    for (is_server, written) in [(true, 3 * (4 + long.len())), (false, 0)] {
+        let peer = Peer::new();
+        let connection = match is_server {
+            true => Connection::server(config.clone()),
+            false => Connection::client(config.clone()),
+        };
+        let (sender, _receiver) =
+            open_connection(peer.stream(), connection, Buffer::new(), &config);
+        for _ in 0..3 {
+            sender.feed(&long).await.unwrap();
+        }
+        assert_eq!(peer.output().len(), written);
+        sender.flush().await.unwrap();
+        let header = if is_server { 4 } else { 8 };
+        assert_eq!(peer.output().len(), 3 * (header + long.len()));
+    }
 }
