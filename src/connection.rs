@@ -14,6 +14,8 @@ pub use write::{Progress, WriteHalf};
 use crate::buffer::Buffer;
 use crate::config::{Agreement, Config, Role};
 use crate::control::Replies;
+#[cfg(feature = "mio")]
+use crate::decoder::Step;
 use crate::error::{Disconnected, ProtocolError, TimedOut};
 use crate::message::Event;
 use crate::timers::earlier;
@@ -195,12 +197,26 @@ impl Connection {
         ready
     }
 
+    /// The same for one frame at most, for adapters that count what a peer makes them do.
+    #[cfg(feature = "mio")]
+    #[inline]
+    pub(crate) fn step(&mut self, input: &mut Buffer) -> Result<Step<Ready>, ProtocolError> {
+        if let Some(ready) = self.read.advance_whole(input) {
+            return Ok(Step::Found(ready));
+        }
+        let mut replies = Replies::new();
+        let step = self.read.step(input, &mut replies);
+        self.write.reply(&mut replies);
+        step
+    }
+
     /// Makes the event of what [`advance`](Self::advance) found in the same buffer. This is where text is
     /// checked as a whole.
     ///
     /// # Errors
     ///
     /// [`ProtocolError::InvalidText`]; the Close frame that answers it is queued.
+    #[inline]
     pub fn event<'b>(
         &mut self,
         ready: Ready,

@@ -38,6 +38,12 @@ impl Ready {
         self.0.is_message()
     }
 
+    /// What it was decompressed to, in bytes: nothing, if it was not.
+    #[cfg(all(feature = "deflate", any(feature = "mio", feature = "tokio")))]
+    pub(crate) fn inflated_len(&self, input: &Buffer) -> usize {
+        self.0.inflated_len(input)
+    }
+
     /// Whether it is the peer's Close.
     #[must_use]
     pub fn is_close(&self) -> bool {

@@ -37,6 +37,12 @@ impl Found {
         input.get(self.payload.clone())
     }
 
+    /// What it was decompressed to: nothing, if it was not.
+    #[cfg(all(feature = "deflate", any(feature = "mio", feature = "tokio")))]
+    pub(crate) fn inflated_len(&self, input: &Buffer) -> usize {
+        if self.inflated { input.inflated().len() } else { 0 }
+    }
+
     pub(crate) fn is_message(&self) -> bool {
         !self.kind.is_control()
     }

@@ -14,6 +14,7 @@ use super::table::Id;
 use crate::buffer::Buffer;
 use crate::buffer::memory::MAX_SPARE;
 use crate::close::CloseCode;
+use crate::decoder::Step;
 use crate::encoder::Written;
 use crate::error::{Disconnected, Error, TimedOut};
 use crate::handshake::Response;
@@ -23,10 +24,10 @@ use crate::message::Event;
 const READS: usize = 4;
 /// Bytes, after which a turn does not read on.
 const BYTES: usize = 256 * 1024;
-/// Messages, pings and pongs of a turn at most.
+/// Messages, fragments, pings and pongs of a turn at most.
 const EVENTS: usize = 1024;
 
-/// What a message costs beside its bytes, in bytes.
+/// What a message costs beside its bytes, in bytes. A compressed one counts once more for each as many that it has become.
 const MESSAGE: usize = 256;
 /// From so much work in a turn on a connection is busy.
 const BUSY: usize = 128 * 1024;
@@ -38,6 +39,13 @@ const SHORT_READ_IS_ALL: bool = cfg!(any(target_os = "linux", target_os = "andro
 struct Budget {
     bytes: usize,
     events: usize,
+}
+
+#[cfg(feature = "deflate")]
+impl Budget {
+    fn count_inflated(&mut self, bytes: usize) {
+        self.events = self.events.saturating_sub(bytes / MESSAGE);
+    }
 }
 
 /// The state of a connection after its turn.
@@ -70,6 +78,9 @@ impl<S> Client<S> {
             Ok(()) => self.settle(id, app, common),
             Err(error) => self.fail(error, app, common),
         };
+        // Until the next turn others may need the memory.
+        #[cfg(feature = "deflate")]
+        input.drop_inflated();
         self.reclaim_queue(&mut common.queue);
         self.input = match own {
             Some(own) if !own.is_empty() => Some(own),
@@ -193,12 +204,21 @@ impl<S> Client<S> {
                 return;
             }
             left.events -= 1;
-            let event = match connection.next_event(input) {
-                Ok(Some(event)) => event,
-                Ok(None) => {
+            let event = match connection.step(input) {
+                Ok(Step::Found(ready)) => {
+                    #[cfg(feature = "deflate")]
+                    left.count_inflated(ready.inflated_len(input));
+                    connection.event(ready, input)
+                }
+                Ok(Step::Fragment) => continue,
+                Ok(Step::Nothing) => {
                     flags.undecoded = false;
                     return;
                 }
+                Err(error) => Err(error),
+            };
+            let event = match event {
+                Ok(event) => event,
                 Err(error) => {
                     flags.undecoded = false;
                     return common.end(|| End::Failed(error.into()));

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,12 +19,12 @@ use crate::{KIB, MIB};
 /// Long enough for a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Echoes, and says how much its thread holds.
+/// Echoes what is binary, and says how much its thread holds.
 struct Echo;
 
 impl App for Echo {
     type State = ();
-    type Mail = Sender<isize>;
+    type Mail = SyncSender<isize>;
 
     fn request(&mut self, _: Id, _: SocketAddr, request: &Request) -> Verdict<()> {
         Verdict::Accept(request.accept(), ())
@@ -35,10 +35,12 @@ impl App for Echo {
     }
 
     fn message(&mut self, peer: &mut Peer<'_, ()>, message: Message<'_>) {
-        let _ = peer.send(message);
+        if message.is_binary() {
+            let _ = peer.send(message);
+        }
     }
 
-    fn mail(&mut self, _: &mut Shard<'_, ()>, asked: Sender<isize>) {
+    fn mail(&mut self, _: &mut Shard<'_, ()>, asked: SyncSender<isize>) {
         asked.send(live()).unwrap();
     }
 }
@@ -46,7 +48,7 @@ impl App for Echo {
 /// The server, as its clients see it.
 struct Service {
     address: SocketAddr,
-    handle: Handle<Sender<isize>>,
+    handle: Handle<SyncSender<isize>>,
 }
 
 impl Service {
@@ -68,8 +70,13 @@ impl Service {
 
     /// A client whose connection is open.
     fn open(&self) -> TcpStream {
+        self.open_with("")
+    }
+
+    fn open_with(&self, headers: &str) -> TcpStream {
         let mut stream = self.connect();
-        stream.write_all(REQUEST.as_bytes()).unwrap();
+        let request = REQUEST.strip_suffix("\r\n").unwrap();
+        stream.write_all(format!("{request}{headers}\r\n").as_bytes()).unwrap();
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -81,9 +88,14 @@ impl Service {
 
     /// Bytes on the heap, when all that was sent before has been seen to.
     fn live(&self) -> isize {
-        let (asked, answer) = channel();
+        self.hold().recv().unwrap()
+    }
+
+    /// Nothing more is seen to until the answer is received.
+    fn hold(&self) -> Receiver<isize> {
+        let (asked, answer) = sync_channel(0);
         self.handle.mail(0, asked).unwrap();
-        answer.recv().unwrap()
+        answer
     }
 }
 
@@ -146,6 +158,31 @@ fn a_flood_of_pings_costs_a_loop_no_more_than_a_read() {
     });
     // A read of 64 KiB, behind the beginning of a ping, and the pong.
     assert!(flood.peak <= quiet.peak + 68 * KIB, "{flood:?}, {quiet:?}");
+}
+
+// CO-01, ML-17: messages that were compressed are not kept until it is their connections' turn again
+#[cfg(feature = "deflate")]
+#[test]
+fn compressed_messages_of_many_take_the_memory_of_one() {
+    let config = config(|config| config.compression(sansocket::Compression::new()));
+    let flood = Service::run(config, |service| {
+        let mut bomb = miniz_oxide::deflate::compress_to_vec(&vec![b'x'; MIB], 9);
+        bomb.push(0); // for a block that says that it is the last (RFC 7692 §7.2.3.5)
+        let bombs = wire::client(wire::TEXT | 0x40, &bomb).repeat(20);
+        let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+        let mut clients: Vec<_> = (0..24).map(|_| service.open_with(offer)).collect();
+        let held = service.hold();
+        // After so much of them, short messages are read 64 KiB at a time.
+        clients[0].write_all(&wire::client(wire::TEXT, &[b'x'; KIB]).repeat(200)).unwrap();
+        for client in &mut clients {
+            client.write_all(&bombs).unwrap();
+        }
+        held.recv().unwrap();
+        for client in &mut clients {
+            echo(client, b"the end");
+        }
+    });
+    assert!(flood.peak <= 6 * MIB, "{flood:?}");
 }
 
 // ML-11: answers to a client that does not read, up to the limit

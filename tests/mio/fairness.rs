@@ -3,17 +3,30 @@
 use std::io::Write;
 use std::sync::mpsc::channel;
 
-use crate::client::Client;
-use crate::common::wire::{self, PING, TEXT};
+use sansocket::Config;
+
+use crate::client::{Client, REQUEST};
+use crate::common::wire::{self, CONTINUATION, MORE, PING, TEXT};
 use crate::running::{Call, Mail, Running};
 
 /// Messages of a turn.
 const TURN: usize = 1024;
 
+/// A client that offers compression.
+fn open(server: &Running) -> Client {
+    let mut client = Client::connect(server.address);
+    let request = REQUEST.strip_suffix("\r\n").unwrap();
+    client
+        .write(format!("{request}Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n").as_bytes());
+    client.read_head();
+    server.wait_for(|call| matches!(call, Call::Open(..)).then_some(()));
+    client
+}
+
 /// How many messages of others are dealt with before that of a quiet peer, if all of them lie there at once.
-fn before_the_quiet_one(floods: usize, frame: &[u8]) -> usize {
-    let server = Running::start();
-    let mut clients: Vec<Client> = (0..floods).map(|_| server.client().0).collect();
+fn before_the_quiet_one(config: Config, floods: usize, frame: &[u8]) -> usize {
+    let server = Running::start_with(config, |server| server);
+    let mut clients: Vec<Client> = (0..floods).map(|_| open(&server)).collect();
     let (mut quiet, id) = server.client();
     let (go_on, wait) = channel();
     server.handle.mail(0, Mail::Wait(wait)).unwrap();
@@ -25,7 +38,7 @@ fn before_the_quiet_one(floods: usize, frame: &[u8]) -> usize {
         while let Ok(n @ 1..) = client.0.write(&flood[sent..]) {
             sent += n;
         }
-        assert!(sent > frame.len() * 4 * TURN);
+        assert!(sent > (frame.len() * 4 * TURN).min(512 * 1024));
     }
     quiet.say("quiet");
     go_on.send(()).unwrap();
@@ -43,10 +56,39 @@ fn before_the_quiet_one(floods: usize, frame: &[u8]) -> usize {
 #[test]
 fn a_quiet_peer_waits_for_one_turn_of_each_that_floods() {
     for floods in [1, 5] {
-        let before = before_the_quiet_one(floods, &wire::client(TEXT, b"x"));
+        let before = before_the_quiet_one(Config::default(), floods, &wire::client(TEXT, b"x"));
         assert!(before <= floods * TURN, "{before} behind {floods}");
     }
-    assert_eq!(before_the_quiet_one(2, &wire::client(PING, b"")), 0);
+    assert_eq!(before_the_quiet_one(Config::default(), 2, &wire::client(PING, b"")), 0);
+}
+
+// ML-17: a fragment is as much as a message
+#[test]
+fn a_turn_has_only_so_many_fragments() {
+    let mut message = wire::client(TEXT & MORE, b"x");
+    message.extend(wire::client(CONTINUATION & MORE, b"x").repeat(6));
+    message.extend(wire::client(CONTINUATION, b"x"));
+    let before = before_the_quiet_one(Config::default(), 1, &message);
+    assert!((1..=TURN / 8).contains(&before), "{before}");
+}
+
+// ML-17: of what is compressed, that counts which it becomes
+#[cfg(feature = "deflate")]
+#[test]
+fn a_turn_decompresses_only_so_much() {
+    let config = Config::builder().compression(sansocket::Compression::new()).build().unwrap();
+    let bomb = |len| {
+        let mut payload = miniz_oxide::deflate::compress_to_vec(&vec![b'x'; len], 9);
+        payload.push(0); // for a block that says that it is the last (RFC 7692 §7.2.3.5)
+        wire::client(TEXT | 0x40, &payload)
+    };
+    let before = before_the_quiet_one(config.clone(), 1, &bomb(16 * 1024));
+    assert!((1..=16).contains(&before), "{before}");
+    // But once only, whatever follows it.
+    let mut messages = bomb(200 * 1024);
+    messages.extend(wire::client(TEXT, b"x").repeat(500));
+    let before = before_the_quiet_one(config, 1, &messages);
+    assert!((200..=TURN).contains(&before), "{before}");
 }
 
 // ML-17: one that floods waits behind others that have come since

@@ -169,7 +169,7 @@ impl Core {
                     self.work.count_frame();
                     if ready.is_message() {
                         #[cfg(feature = "deflate")]
-                        self.work.count_bytes(input.inflated().len());
+                        self.work.count_bytes(ready.inflated_len(input));
                         return Found::Event(ready); // there is nothing to reply
                     }
                     if ready.is_close() {
