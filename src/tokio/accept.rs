@@ -11,6 +11,7 @@ use super::handshake::{linger, step, write_at_once};
 use super::link::Link;
 use super::receiver::Receiver;
 use super::sender::Sender;
+use super::spare::Input;
 use super::timer::Timer;
 use super::transport::{Transport, tcp};
 use crate::buffer::Buffer;
@@ -130,17 +131,19 @@ impl<S: Transport> Incoming<S> {
     }
 
     pub(super) async fn read_with(mut stream: S, config: Config) -> Result<Self, Error> {
-        let (mut acceptor, mut input) = (Acceptor::new(&config), Buffer::new());
+        let (mut acceptor, mut input) = (Acceptor::new(&config), Input::new(None));
         let mut timer = Timer::default();
         loop {
-            let error = match acceptor.next(&mut input) {
+            let error = match acceptor.next(input.buffer()) {
                 Ok(Some(handshake::Incoming::Upgrade(request))) => {
                     let exchange = Unanswered::new(stream, acceptor, write_at_once);
+                    let input = input.into_rest();
                     let accepted = Accepted { exchange, input, request, config, on_open: None };
                     return Ok(Self::Upgrade(Upgrade(Box::new(accepted))));
                 }
                 Ok(Some(handshake::Incoming::Http(head))) => {
                     let exchange = Unanswered::new(stream, acceptor, write_at_once);
+                    let input = input.into_rest();
                     return Ok(Self::Http(HttpRequest(Box::new(Plain { exchange, input, head }))));
                 }
                 Ok(None) => {
@@ -151,6 +154,7 @@ impl<S: Transport> Incoming<S> {
                 }
                 Err(refused) => refused.into(),
             };
+            drop(input);
             linger(stream, acceptor.exchange()).await;
             return Err(error);
         }

@@ -7,9 +7,9 @@ use super::accept::{Halves, open_as};
 use super::handshake::step;
 use super::receiver::Receiver;
 use super::sender::Sender;
+use super::spare::Input;
 use super::timer::Timer;
 use super::transport::{Transport, is_plain};
-use crate::buffer::Buffer;
 use crate::config::Config;
 use crate::error::Error;
 use crate::handshake::Connector;
@@ -51,13 +51,13 @@ pub fn connect<S: Transport>(
     request: &Request,
     config: impl Borrow<Config>,
 ) -> impl Future<Output = Result<Connected<S>, Error>> {
-    Box::pin(connect_with(stream, Buffer::new(), request.clone(), config.borrow().clone()))
+    Box::pin(connect_with(stream, Input::new(None), request.clone(), config.borrow().clone()))
 }
 
 /// The same over a stream from which bytes were read before.
 pub(super) async fn connect_with<S: Transport>(
     mut stream: S,
-    mut input: Buffer,
+    mut input: Input,
     request: Request,
     config: Config,
 ) -> Result<Connected<S>, Error> {
@@ -67,12 +67,13 @@ pub(super) async fn connect_with<S: Transport>(
     let mut connector = Connector::new(request, &config);
     let mut timer = Timer::default();
     let response = loop {
-        match connector.next(&mut input)? {
+        match connector.next(input.buffer())? {
             Some(response) => break response,
             None => step(&mut stream, connector.exchange(), &mut input, &mut timer).await?,
         }
     };
     let connection = connector.connect()?;
-    let (sender, receiver): Halves<S> = open_as(stream, connection, input, None, &config);
+    let (sender, receiver): Halves<S> =
+        open_as(stream, connection, input.into_rest(), None, &config);
     Ok((sender, receiver, response))
 }

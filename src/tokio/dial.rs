@@ -12,6 +12,7 @@ use ::tokio::time::timeout;
 
 use super::connect::{Connected, connect_with};
 use super::handshake::step;
+use super::spare::Input;
 use super::stream::Stream;
 use super::timer::{Timer, now};
 use crate::buffer::Buffer;
@@ -65,7 +66,7 @@ async fn dial_with(
     let prepared = timeout(deadline.left(now())?, prepare(&dial, &config, deadline)).await;
     let (stream, input) = prepared.map_err(|_| TimedOut::Handshake)??;
     let config = deadline.configure(&config, now())?;
-    connect_with(stream, input, dial.request().clone(), config).await
+    connect_with(stream, Input::new(input), dial.request().clone(), config).await
 }
 
 /// A stream to the server, with TLS over it if that has to be, and the bytes that were read from it.
@@ -73,7 +74,7 @@ async fn prepare(
     dial: &Dial,
     config: &Config,
     deadline: Deadline,
-) -> Result<(Stream, Buffer), Error> {
+) -> Result<(Stream, Option<Buffer>), Error> {
     #[cfg(feature = "tokio-rustls")]
     let secure = dial.secure()?;
     #[cfg(not(feature = "tokio-rustls"))]
@@ -88,13 +89,13 @@ async fn prepare(
     let (stream, input) = tunnel(stream, dial, config, deadline).await?;
     #[cfg(feature = "tokio-rustls")]
     if let Some((tls, name)) = secure {
-        if !input.is_empty() {
+        if input.is_some_and(|input| !input.is_empty()) {
             // A TLS server speaks second: this is not one.
             return Err(io::Error::from(io::ErrorKind::InvalidData).into());
         }
         stream.set_nodelay(true)?;
         let stream = tokio_rustls::TlsConnector::from(tls).connect(name, stream).await?;
-        return Ok((stream.into(), input));
+        return Ok((stream.into(), None));
     }
     Ok((stream.into(), input))
 }
@@ -147,16 +148,16 @@ async fn tunnel(
     dial: &Dial,
     config: &Config,
     deadline: Deadline,
-) -> Result<(TcpStream, Buffer), Error> {
-    let mut input = Buffer::new();
-    if let Some(mut tunnel) = dial.tunnel(&deadline.configure(config, now())?) {
-        stream.set_nodelay(true)?;
-        let mut timer = Timer::default();
-        while !tunnel.next(&mut input)? {
-            step(&mut stream, tunnel.exchange(), &mut input, &mut timer).await?;
-        }
+) -> Result<(TcpStream, Option<Buffer>), Error> {
+    let Some(mut tunnel) = dial.tunnel(&deadline.configure(config, now())?) else {
+        return Ok((stream, None));
+    };
+    stream.set_nodelay(true)?;
+    let (mut input, mut timer) = (Input::new(None), Timer::default());
+    while !tunnel.next(input.buffer())? {
+        step(&mut stream, tunnel.exchange(), &mut input, &mut timer).await?;
     }
-    Ok((stream, input))
+    Ok((stream, Some(input.into_rest())))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use ::tokio::task::coop;
 
+use super::spare::Input;
 use super::timer::{Timer, now};
 use super::transport::{self, Transport};
 use crate::buffer::Buffer;
@@ -22,10 +23,17 @@ use crate::handshake::Exchange;
 pub(super) async fn step<S: Transport>(
     stream: &mut S,
     exchange: &mut Exchange,
-    input: &mut Buffer,
+    input: &mut Input,
     timer: &mut Timer,
 ) -> Result<(), Error> {
-    let result = poll_fn(|cx| poll_step(stream, exchange, input, timer, cx)).await;
+    let step = poll_fn(|cx| {
+        let polled = poll_step(stream, exchange, input.buffer(), timer, cx);
+        if polled.is_pending() {
+            input.park();
+        }
+        polled
+    });
+    let result = step.await;
     match result {
         Err(Error::Io(_)) if exchange.fail() => Ok(()),
         result => result,
@@ -85,12 +93,12 @@ fn is_written<S: Transport>(
 /// After the last word: writes it, and gives the client time to read it and to end its side. Closing the
 /// socket with unread input would reset the connection, and the client might never see it.
 pub(super) async fn linger<S: Transport>(mut stream: S, exchange: &mut Exchange) {
-    let (mut discarded, mut timer) = (Buffer::new(), Timer::default());
+    let (mut discarded, mut timer) = (Input::new(None), Timer::default());
     while !exchange.is_finished() {
         if step(&mut stream, exchange, &mut discarded, &mut timer).await.is_err() {
             return;
         }
-        discarded.consume(usize::MAX);
+        discarded.buffer().consume(usize::MAX);
     }
 }
 

@@ -43,6 +43,46 @@ fn give_back(mut buffer: Box<Buffer>) {
     }
 }
 
+/// The buffer of an opening handshake: lent for the time of one poll, too.
+pub(super) struct Input {
+    buffer: Option<Box<Buffer>>,
+    /// The buffer was put aside.
+    parked: bool,
+}
+
+impl Input {
+    /// With what was read before.
+    pub(super) fn new(rest: Option<Buffer>) -> Self {
+        Self { buffer: rest.map(Box::new), parked: true }
+    }
+
+    /// The buffer to read into, with what was put aside.
+    pub(super) fn buffer(&mut self) -> &mut Buffer {
+        if std::mem::take(&mut self.parked) {
+            self.buffer = Some(take_buffer(self.buffer.take()));
+        }
+        self.buffer.get_or_insert_default()
+    }
+
+    /// Gives it back until it is needed again.
+    pub(super) fn park(&mut self) {
+        self.buffer = self.buffer.take().and_then(put_aside);
+        self.parked = true;
+    }
+
+    /// What is left in it.
+    pub(super) fn into_rest(mut self) -> Buffer {
+        self.park();
+        self.buffer.take().map_or_else(Buffer::new, |rest| *rest)
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        self.park();
+    }
+}
+
 /// Lends the thread's queue to a connection that is about to send.
 #[inline]
 pub(super) fn lend_queue(write: &mut WriteHalf) {

@@ -4,14 +4,15 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use sansocket::tokio::{Receiver, Sender, open};
+use sansocket::tokio::{Receiver, Sender, accept, open};
 use sansocket::{Buffer, Config, Message};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::KIB;
 #[cfg(feature = "deflate")]
 use crate::MIB;
 use crate::common::wire::{self, BINARY, TEXT};
-use crate::heap::heap;
+use crate::heap::{heap, measure};
 
 /// A stream that brings what the test puts there, and takes everything.
 #[derive(Clone, Default)]
@@ -66,6 +67,28 @@ fn echo(sender: &Sender<Stream>, receiver: &mut Receiver<Stream>) -> usize {
         messages += 1;
     }
     messages
+}
+
+// L-09, TA-10: a client that says nothing costs its future, and one that stops in the middle what it has said
+#[test]
+fn a_handshake_that_waits_holds_no_buffer() {
+    let runtime = runtime();
+    let _context = runtime.enter();
+    let config = Config::default();
+    let begun = |said: &[u8]| {
+        let stream = Stream::default();
+        stream.0.lock().unwrap().extend(said);
+        let mut accepting = Box::pin(accept(stream, &config));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(accepting.as_mut().poll(&mut cx).is_pending());
+        accepting
+    };
+    let _warm = begun(b"");
+    for said in [&b""[..], b"GET / HTTP/1.1\r\nHost: example.com\r\n"] {
+        let (futures, used) = measure(|| (0..100).map(|_| begun(said)).collect::<Vec<_>>());
+        let each = used.live / futures.len();
+        assert!(each <= 2 * KIB, "{each}");
+    }
 }
 
 fn runtime() -> tokio::runtime::Runtime {
