@@ -4,6 +4,7 @@
 //! also refuses what proxies disagree about, and once by the parser of the whole.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::HandshakeError;
@@ -91,10 +92,11 @@ impl Head {
     }
 
     fn parse_whole(bytes: &[u8], config: &Config) -> Result<Self, HandshakeError> {
-        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let limit = config.max_headers.min(MAX_HEADERS);
-        let mut request = httparse::Request::new(headers.get_mut(..limit).unwrap_or_default());
-        match request.parse(bytes) {
+        let headers = headers.get_mut(..limit).unwrap_or_default();
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(bytes, headers) {
             Ok(httparse::Status::Complete(_)) => {}
             Err(httparse::Error::TooManyHeaders) => return Err(HandshakeError::HeadTooLarge),
             Err(httparse::Error::Version) => return Err(HandshakeError::HttpVersion),
