@@ -224,6 +224,7 @@ impl Decoder {
             mask::apply(bytes, header.key);
         }
         input.consume(header.len + header.payload);
+        input.note_frame(header.len + header.payload);
         let mid_message = self.is_mid_message();
         if header.opcode == Opcode::Close {
             input.end_message();

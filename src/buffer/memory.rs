@@ -41,8 +41,12 @@ impl Buffer {
             self.unread = self.message_end;
             self.filled = self.message_end;
         }
+        // Reads have come back full, behind the beginning of a short frame.
+        let is_short = self.stride == 0 && self.live() <= self.step / 4;
+        let may_grow = is_short && self.step > SMALL_READ && self.bytes.len() < self.step;
         let needed = match (self.expect.wanted, self.filled) {
             (0, 0) => self.step.max(self.aim()),
+            _ if may_grow => self.step,
             (0, _) if self.stride == 0 => self.step / 2,
             (0, _) => self.aim(),
             (wanted, _) => self.step.min(wanted.saturating_add(MORE)),
@@ -55,10 +59,6 @@ impl Buffer {
             return;
         }
         self.compact();
-        // Reads have come back full, behind the beginning of a short frame.
-        let may_grow = self.step > SMALL_READ && self.bytes.len() < self.step && self.stride == 0;
-        let is_short = self.live() <= self.step / 4;
-        let needed = if may_grow && is_short { self.step } else { needed };
         if self.bytes.len() - self.filled < needed {
             self.grow(needed);
         }
@@ -101,7 +101,7 @@ impl Buffer {
     }
 
     /// After [`compact`](Self::compact): room for what is needed, and as much again as has
-    /// arrived, but not past the end of the frame under way.
+    /// arrived, but then not past the end of the frame under way.
     fn grow(&mut self, needed: usize) {
         let again = match self.expect.wanted {
             0 => self.filled,
