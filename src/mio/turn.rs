@@ -199,11 +199,11 @@ impl<S> Client<S> {
         flags.undecoded = true;
         // It may want no more after any of them.
         while !flags.paused && !flags.aborted {
-            if left.events == 0 {
-                flags.undecoded = !input.unread().is_empty();
+            // If there is nothing more, it has to hear of that.
+            if left.events == 0 && !input.unread().is_empty() {
                 return;
             }
-            left.events -= 1;
+            left.events = left.events.saturating_sub(1);
             let event = match connection.step(input) {
                 Ok(Step::Found(ready)) => {
                     #[cfg(feature = "deflate")]

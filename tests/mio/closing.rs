@@ -41,7 +41,7 @@ fn a_peer_that_goes_away_is_told() {
     client.write(b"\x81");
     drop(client);
     let (closed, _, end) = server.closed();
-    assert_eq!((closed, &*end), (id, "the connection ended without a Close frame"));
+    assert_eq!((closed, &*end), (id, "the connection ended without a Close frame, in the middle"));
     let (client, id) = server.client();
     let mut client = client;
     client.write(&wire::client(TEXT, b"echo unread"));

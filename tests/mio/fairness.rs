@@ -111,3 +111,21 @@ fn a_peer_that_floods_gets_all_its_answers() {
     reader.join().unwrap();
     writer.join().unwrap();
 }
+
+// ML-17: what came in a turn is known when it is over, wherever that is: here, that a message was whole
+#[test]
+fn a_message_is_whole_though_a_turn_ends_behind_it() {
+    let server = Running::start();
+    let (mut other, _) = server.client();
+    for messages in TURN - 8..=TURN {
+        let (mut client, id) = server.client();
+        let frames = wire::client(TEXT, b"x").repeat(messages);
+        client.write(&frames[..1]);
+        assert_eq!(other.ask("echo it was read"), "it was read");
+        client.write(&frames[1..]);
+        client.0.shutdown(std::net::Shutdown::Write).unwrap();
+        let (closed, _, end) = server.closed();
+        assert_eq!(closed, id);
+        assert!(!end.contains("middle"), "{messages}: {end}");
+    }
+}

@@ -187,6 +187,7 @@ impl App for Obedient {
                 let code = close.code.map_or(1005, u16::from);
                 format!("{code} {}", close.reason).trim().to_owned()
             }
+            Err(Error::Disconnected(end)) if end.mid_message => format!("{end}, in the middle"),
             Err(error) => error.to_string(),
         };
         assert!(shard.peer(id).is_none());
