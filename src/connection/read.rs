@@ -300,7 +300,7 @@ impl ReadHalf {
     }
 
     /// Bytes of an unfinished frame are a sign of life too.
-    fn note_arrival(&mut self, input: &mut Buffer) {
+    pub(crate) fn note_arrival(&mut self, input: &mut Buffer) {
         if input.take_news() {
             self.timers.heard();
         }

@@ -246,6 +246,23 @@ impl<S: Transport> Turn<'_, S> {
         written.map_err(Failure::from)
     }
 
+    /// Writes what waits, for the receiver, and then ends our side if that is over. A failure is noted, and seen at the
+    /// end of what had arrived.
+    #[inline]
+    pub(super) fn write_pending(&mut self, cx: &mut Context<'_>) {
+        if !self.write.is_flushed() || self.write.wants_shutdown() {
+            self.write_and_shut_down(cx);
+        }
+    }
+
+    fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
+        let waiter = Waiter { ticket: &mut Some(Ticket::RECEIVER), waker: cx.waker() };
+        let _ = self.write(&mut Unsent::nothing(), Some(waiter));
+        if self.write.wants_shutdown() {
+            let _ = self.poll_shut_down(cx);
+        }
+    }
+
     /// Queues the receiver's replies; they are written before it waits.
     pub(super) fn reply(&mut self, replies: &mut Replies) {
         if !replies.is_empty() {

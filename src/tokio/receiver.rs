@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use self::core::{Core, Found};
+use self::core::Core;
 #[cfg(doc)]
 use super::Sender;
 use super::link::Link;
@@ -117,14 +117,7 @@ impl<S: Transport> Receiver<S> {
             return Ok(None);
         };
         let Inner { link, core, buffer } = &mut **inner;
-        let input = core.input(buffer);
-        let found = loop {
-            match core.find(link, input, false) {
-                Found::Event(ready) => break Some(ready),
-                Found::Nothing => break None,
-                Found::Enough => {} // only pings, pongs and fragments so far
-            }
-        };
+        let found = core.find_buffered(link, buffer);
         match core.event(link, found, buffer)? {
             Some(Event::Message(message)) => Ok(Some(message)),
             _ => Ok(None),

@@ -87,8 +87,8 @@ impl<S: Transport> Sender<S> {
 
     /// Queues a message. It goes out with the next [`send`](Self::send) or [`flush`](Self::flush), or before the
     /// receiver waits for more input, which is woken for it: so a loop that answers what it receives with
-    /// `feed` writes once per batch of input, and nothing that was fed is forgotten, whichever task feeds. A message
-    /// of more than 32 KiB is written at once by a server, from where it lies.
+    /// `feed` writes once per batch of input, and nothing that was fed is forgotten, whichever task feeds. A server
+    /// writes a message of more than 32 KiB at once, from where it lies, unless it is compressed.
     ///
     /// # Errors
     ///

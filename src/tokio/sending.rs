@@ -199,8 +199,9 @@ impl<S: Transport> Turn<'_, S> {
         spare::lend_queue(&mut self.write);
         let begun = item.begin(&mut self.write);
         let mut unsent = begun.inspect_err(|_| spare::reclaim_queue(&mut self.write))?;
-        // What had to be copied, masked or compressed, can wait as well.
-        if !at_once && unsent.is_empty() {
+        // What had to be copied, masked or compressed, can wait as well, and what little of it had not.
+        if !at_once && unsent.len() <= FED {
+            self.write.queue_rest(unsent);
             self.nudge();
             return Ok(());
         }

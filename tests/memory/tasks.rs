@@ -91,6 +91,28 @@ fn a_handshake_that_waits_holds_no_buffer() {
     }
 }
 
+// TA-10: also if it was asked for what has arrived
+#[test]
+fn asking_for_what_has_arrived_takes_no_buffer() {
+    let runtime = runtime();
+    let _context = runtime.enter();
+    let open_idle = || {
+        let stream = Stream::default();
+        let (sender, mut receiver) = open(stream.clone(), Buffer::new(), Config::default());
+        stream.0.lock().unwrap().extend(wire::client(BINARY, &[7; 50_000]));
+        assert_eq!(echo(&sender, &mut receiver), 1);
+        // A frame that has only begun is put aside again.
+        *stream.0.lock().unwrap() = wire::client(BINARY, &[7; 50_000])[..10].to_vec();
+        assert_eq!(echo(&sender, &mut receiver), 0);
+        assert!(receiver.buffered().unwrap().is_none());
+        (sender, receiver)
+    };
+    let _warm = open_idle();
+    let (connections, used) = measure(|| (0..100).map(|_| open_idle()).collect::<Vec<_>>());
+    let each = used.live / connections.len();
+    assert!(each <= 1500, "{each}");
+}
+
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }

@@ -241,10 +241,39 @@ async fn a_send_that_was_ready_sends_nothing_again() {
     let peer = Peer::new();
     let (sender, _receiver) = peer.open(config(|config| config));
     let mut sending = pin!(sender.send("once"));
+    let mut feeding = pin!(sender.feed("more"));
     for _ in 0..2 {
         assert!(poll_once(sending.as_mut()).await.is_some());
     }
-    assert_eq!(peer.output(), b"\x81\x04once");
+    for _ in 0..2 {
+        assert!(poll_once(feeding.as_mut()).await.is_some());
+    }
+    sender.flush().await.unwrap();
+    assert_eq!(peer.output(), b"\x81\x04once\x81\x04more");
+}
+
+// TA-03: what is short on the wire waits, whatever it was
+#[cfg(feature = "deflate")]
+#[tokio::test]
+async fn a_long_message_that_is_fed_compressed_waits() {
+    use sansocket::{Compression, handshake::client, tokio as tasks};
+    let config = config(|config| config.compression(Compression::new()));
+    let long = [7; 100_000];
+    let prepared = Prepared::compressed(&long, &Compression::new());
+    for is_prepared in [false, true] {
+        let (near, far) = tokio::io::duplex(1 << 20);
+        let request = client::Request::new("ws://example.com/").unwrap();
+        let (accepted, connected) =
+            tokio::join!(tasks::accept(far, &config), tasks::connect(near, &request, &config));
+        let ((sender, mut receiver), _peer) = (accepted.unwrap(), connected.unwrap());
+        match is_prepared {
+            true => sender.feed_prepared(&prepared).await.unwrap(),
+            false => sender.feed(&long).await.unwrap(),
+        }
+        assert!((1..1000).contains(&sender.queued()), "{is_prepared}: {}", sender.queued());
+        assert!(poll_once(pin!(receiver.recv())).await.is_none());
+        assert_eq!(sender.queued(), 0);
+    }
 }
 
 // TA-05: room that the receiver makes is told to those who wait for it, also if it is not all

@@ -7,10 +7,18 @@ use sansocket::{
     tokio::{accept, connect},
 };
 
+use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
 
-use crate::common::wire::{self, BINARY, CONTINUATION, MORE, PING, PONG, TEXT};
-use crate::peer::{Peer, config, poll_once};
+use ::tokio::task::coop;
+use sansocket::{Disconnected, Error};
+
+use crate::common::wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, PONG, TEXT};
+use crate::peer::{Peer, Stream, config, poll_once};
 
 // pings are answered whether they are seen or not
 #[tokio::test]
@@ -48,15 +56,16 @@ async fn buffered_messages_are_those_that_were_read() {
 }
 
 /// How often another task has its turn while this runs.
-async fn turns_beside(work: impl Future<Output = ()> + Send + 'static) -> usize {
+async fn turns_beside<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> (usize, T) {
     let work = tokio::spawn(work);
     let mut turns = 0;
     while !work.is_finished() {
         turns += 1;
         tokio::task::yield_now().await;
     }
-    work.await.unwrap();
-    turns
+    (turns, work.await.unwrap())
 }
 
 // TA-13: a burst from one read leaves others their turn, each 32 frames count as a unit of the 128 of a task's budget
@@ -72,10 +81,13 @@ async fn a_burst_of_messages_yields_to_other_tasks() {
             let (_sender, mut receiver) = peer.open(config(|config| config));
             peer.send(&frames);
             peer.send(&wire::client(TEXT, b"the end"));
+            let received = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&received);
             let receiving = async move {
                 let mut last = String::new();
                 while last != "the end" {
                     last = receiver.recv().await.unwrap().unwrap().to_string();
+                    count.fetch_add(1, Ordering::SeqCst);
                     if all_at_once {
                         while let Some(message) = receiver.buffered().unwrap() {
                             last = message.to_string();
@@ -83,7 +95,17 @@ async fn a_burst_of_messages_yields_to_other_tasks() {
                     }
                 }
             };
-            let turns = turns_beside(receiving).await;
+            let receiving = tokio::spawn(receiving);
+            let (mut turns, mut before, mut most) = (0, 0, 0);
+            while !receiving.is_finished() {
+                turns += 1;
+                tokio::task::yield_now().await;
+                let now = received.load(Ordering::SeqCst);
+                most = most.max(now - before);
+                before = now;
+            }
+            receiving.await.unwrap();
+            assert!(most <= 128 * 32, "{kind} {all_at_once}: {most} in a turn");
             assert!((4..=9).contains(&turns), "{kind} {all_at_once}: {turns}");
         }
     }
@@ -108,26 +130,89 @@ async fn pings_behind_a_long_message_yield_to_other_tasks() {
         peer.send(&wire::client(TEXT, b"the end"));
         let receiving =
             async move { while receiver.recv().await.unwrap().unwrap() != "the end" {} };
-        let turns = turns_beside(receiving).await;
+        let (turns, ()) = turns_beside(receiving).await;
         assert!(turns >= 300_000 / 4096, "{kind}: {turns}");
     }
 }
 
 // TA-13, TA-03: what was fed does not wait for the end of a flood
 #[tokio::test]
-async fn answers_are_written_when_others_have_had_their_turn() {
-    let peer = Peer::new();
-    let (sender, mut receiver) = peer.open(config(|config| config));
-    peer.send(&wire::client(PONG, b"").repeat(1_000_000));
-    // Reads are long by then, and bring more than a turn can undo.
-    for turn in 0..43 {
-        if turn == 40 {
-            sender.feed("fed").await.unwrap();
+async fn what_was_fed_is_written_before_others_have_their_turn() {
+    // A long message makes the next read long, a pong those after it short again.
+    for first in [0, 8 << 20] {
+        let peer = Peer::new();
+        let (sender, mut receiver) = peer.open(config(|config| config.max_message(8 << 20)));
+        peer.send(&wire::client(BINARY, &vec![7; first]));
+        assert_eq!(receiver.recv().await.unwrap().unwrap().len(), first);
+        peer.send(&wire::client(PONG, b"").repeat(3_000_000));
+        for turn in 0..400 {
+            if turn >= 40 && turn % 7 == 0 {
+                sender.feed("fed").await.unwrap();
+            }
+            assert!(poll_once(pin!(receiver.recv())).await.is_none());
+            assert_eq!(sender.queued(), 0, "{first} {turn}");
+            tokio::task::yield_now().await;
         }
-        assert!(poll_once(pin!(receiver.recv())).await.is_none());
-        tokio::task::yield_now().await;
     }
-    assert_eq!(peer.output(), b"\x81\x03fed");
+}
+
+/// Receives all there is, in a task whose budget is spent first when `spends` says so. How many messages there were.
+async fn receive_without_budget(
+    mut receiver: sansocket::tokio::Receiver<Stream>,
+    spends: Arc<AtomicBool>,
+) -> (usize, Error) {
+    let mut messages = 0;
+    loop {
+        let mut receiving = pin!(receiver.recv());
+        let received = poll_fn(|cx| {
+            if spends.swap(false, Ordering::SeqCst) {
+                while let Poll::Ready(unit) = coop::poll_proceed(cx) {
+                    unit.made_progress();
+                }
+            }
+            receiving.as_mut().poll(cx).map_ok(|message| assert!(message.is_some()))
+        });
+        match received.await {
+            Ok(()) => messages += 1,
+            Err(error) => return (messages, error),
+        }
+    }
+}
+
+// TA-13: what came before a turn of others is known after it: here, that a message was whole
+#[tokio::test(start_paused = true)]
+async fn a_message_is_whole_though_others_have_their_turn_behind_it() {
+    let peer = Peer::new();
+    let (_sender, receiver) = peer.open(config(|config| config));
+    let spends = Arc::new(AtomicBool::new(false));
+    let receiving = tokio::spawn(receive_without_budget(receiver, Arc::clone(&spends)));
+    let messages = wire::client(TEXT, b"x").repeat(32);
+    peer.send(&messages[..1]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    spends.store(true, Ordering::SeqCst);
+    peer.send(&messages[1..]);
+    peer.end();
+    let (received, end) = receiving.await.unwrap();
+    assert_eq!(received, 32);
+    assert!(matches!(end, Error::Disconnected(Disconnected { mid_message: false, .. })), "{end:?}");
+}
+
+// TA-13: and here, that the peer lives
+#[tokio::test(start_paused = true)]
+async fn fragments_are_a_sign_of_life_though_others_have_their_turn_behind_them() {
+    let peer = Peer::new();
+    let (_sender, receiver) = peer.open(config(|config| config));
+    let start = tokio::time::Instant::now();
+    let spends = Arc::new(AtomicBool::new(false));
+    let receiving = tokio::spawn(receive_without_budget(receiver, Arc::clone(&spends)));
+    tokio::time::sleep(Duration::from_secs(35)).await; // there was a ping at 30
+    let mut fragments = wire::client(TEXT & MORE, b"");
+    fragments.extend(wire::client(CONTINUATION & MORE, b"").repeat(31));
+    spends.store(true, Ordering::SeqCst);
+    peer.send(&fragments);
+    let (_, end) = receiving.await.unwrap();
+    assert!(matches!(end, Error::TimedOut(_)), "{end:?}");
+    assert!(start.elapsed() > Duration::from_secs(90), "{:?}", start.elapsed());
 }
 
 // TA-03: nor for more than 64 KiB, which go at once
@@ -159,16 +244,22 @@ async fn compressed_messages_yield_to_other_tasks() {
     let (_server, mut receiver) = accepted.unwrap();
     let (sender, _receiver, _response) = connected.unwrap();
     let zeros = vec![0; 1 << 20];
-    for _ in 0..32 {
-        sender.send(&zeros).await.unwrap();
-    }
-    let receiving = async move {
-        for _ in 0..32 {
-            assert_eq!(receiver.recv().await.unwrap().unwrap().len(), 1 << 20);
+    // However short they are: each is a unit at least.
+    for (messages, len) in [(32, 1 << 20), (2000, 16 * 1024 - 1), (2000, 500)] {
+        for _ in 0..messages {
+            sender.send(&zeros[..len]).await.unwrap();
         }
-    };
-    let turns = turns_beside(receiving).await;
-    assert!((14..=40).contains(&turns), "{turns}");
+        sender.flush().await.unwrap();
+        let receiving = async move {
+            for _ in 0..messages {
+                assert_eq!(receiver.recv().await.unwrap().unwrap().len(), len);
+            }
+            receiver
+        };
+        let (turns, receiver_again) = turns_beside(receiving).await;
+        receiver = receiver_again;
+        assert!((14..=40).contains(&turns), "{messages} of {len}: {turns}");
+    }
 }
 
 // TA-13: 2 MiB are as much
@@ -182,16 +273,20 @@ async fn long_messages_yield_to_other_tasks() {
             assert_eq!(receiver.recv().await.unwrap().unwrap().len(), 512 * 1024);
         }
     };
-    let turns = turns_beside(receiving).await;
+    let (turns, ()) = turns_beside(receiving).await;
     assert!((4..=8).contains(&turns), "{turns}");
 }
 
 // TA-13: tokio counts nothing there, and waits for nothing: a peer that sends without end would be alone for ever
 #[tokio::test]
 async fn a_flood_yields_to_other_tasks_though_the_task_is_unconstrained() {
-    for kind in [TEXT, PING, PONG] {
+    // Also behind a Close, or what breaks the protocol, until the deadline.
+    let ends = [wire::client(CLOSE, b""), wire::server(TEXT, b"not masked")];
+    let begins = [TEXT, PING, PONG].map(|kind| (vec![], kind));
+    for (begin, kind) in begins.into_iter().chain(ends.map(|end| (end, TEXT))) {
         let peer = Peer::new();
         let (sender, mut receiver) = peer.open(config(|config| config));
+        peer.send(&begin);
         peer.flood(&wire::client(kind, b""));
         let receiving = tokio::spawn(tokio::task::unconstrained(async move {
             while receiver.recv().await.unwrap().is_some() {}
@@ -199,8 +294,9 @@ async fn a_flood_yields_to_other_tasks_though_the_task_is_unconstrained() {
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
+        assert!(!receiving.is_finished(), "it was alone until the end");
         sender.abort();
-        receiving.await.unwrap_err();
+        let _ = receiving.await;
     }
 }
 

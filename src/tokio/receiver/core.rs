@@ -1,5 +1,7 @@
 //! One poll of the receiver, apart from the buffer that messages borrow.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -12,14 +14,12 @@ use crate::close::CloseCode;
 use crate::connection::{ReadHalf, Ready};
 use crate::control::Replies;
 use crate::decoder::Step;
-use crate::encoder::Unsent;
 use crate::end::{End, Failure};
 use crate::error::{Error, ProtocolError};
 use crate::handshake::Request;
 use crate::message::Event;
 use crate::timers::earlier;
-use crate::tokio::alarm::Ticket;
-use crate::tokio::link::{Link, Turn, Waiter};
+use crate::tokio::link::{Link, Turn};
 use crate::tokio::spare;
 use crate::tokio::timer::now;
 use crate::tokio::transport::{self, Transport};
@@ -42,7 +42,7 @@ pub(super) struct Core {
 }
 
 /// What was found in the buffer.
-pub(super) enum Found {
+enum Found {
     Event(Ready),
     Nothing,
     /// There may be more, but others are to have their turn first.
@@ -90,7 +90,7 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Ready>, Error>> {
         loop {
-            ready!(self.poll_proceed(buffer, cx));
+            ready!(self.poll_proceed(link, buffer, cx));
             // Put aside with nothing in it, it holds nothing to be found.
             if !self.parked || buffer.is_some() {
                 let input = self.input(buffer);
@@ -117,7 +117,7 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         while !self.finished {
-            ready!(self.poll_proceed(buffer, cx));
+            ready!(self.poll_proceed(link, buffer, cx));
             self.work.count_frame();
             // Nothing is to be seen in it any more.
             self.input(buffer).clear();
@@ -127,37 +127,45 @@ impl Core {
         Poll::Ready(self.edges.result())
     }
 
-    /// Other tasks have their turn after so much work. They may need the memory.
+    /// Other tasks have their turn after so much work.
     #[inline]
-    fn poll_proceed(&mut self, buffer: &mut Option<Box<Buffer>>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.work.poll_proceed(cx).is_pending() {
-            // What was fed is written before more is read.
-            self.full = false;
-            match buffer {
-                Some(input) if !input.is_empty() => {
-                    #[cfg(feature = "deflate")]
-                    input.drop_inflated();
-                }
-                _ => self.park(buffer),
-            }
-            return Poll::Pending;
+    fn poll_proceed<S: Transport>(
+        &mut self,
+        link: &Link<S>,
+        buffer: &mut Option<Box<Buffer>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        if self.work.poll_proceed(cx).is_ready() {
+            return Poll::Ready(());
         }
-        Poll::Ready(())
+        // What was fed does not wait for them, even if the task has no budget left.
+        let writing = poll_fn(|cx| {
+            link.turn(|turn| turn.write_pending(cx));
+            Poll::Ready(())
+        });
+        let _ = pin!(coop::unconstrained(writing)).poll(cx);
+        // They may need the memory.
+        match buffer {
+            Some(input) if !input.is_empty() => {
+                #[cfg(feature = "deflate")]
+                input.drop_inflated();
+            }
+            _ => self.park(buffer),
+        }
+        Poll::Pending
     }
 
     /// Puts the buffer aside: it is others' while this one has nothing to do.
     fn park(&mut self, buffer: &mut Option<Box<Buffer>>) {
+        if let Some(input) = buffer {
+            self.read.note_arrival(input);
+        }
         *buffer = buffer.take().and_then(spare::put_aside);
         self.parked = true;
     }
 
     /// The next message of those that have arrived, or with `events` also ping or pong. Nothing after the end.
-    pub(super) fn find<S: Transport>(
-        &mut self,
-        link: &Link<S>,
-        input: &mut Buffer,
-        events: bool,
-    ) -> Found {
+    fn find<S: Transport>(&mut self, link: &Link<S>, input: &mut Buffer, events: bool) -> Found {
         let mut replies = Replies::new();
         while !self.edges.has_ended() {
             if let Some(ready) = self.read.advance_whole(input) {
@@ -169,7 +177,7 @@ impl Core {
                     self.work.count_frame();
                     if ready.is_message() {
                         #[cfg(feature = "deflate")]
-                        self.work.count_bytes(ready.inflated_len(input));
+                        self.work.count_inflated(ready.inflated_len(input));
                         return Found::Event(ready); // there is nothing to reply
                     }
                     if ready.is_close() {
@@ -194,6 +202,25 @@ impl Core {
             }
         }
         Found::Nothing
+    }
+
+    /// The next message of those that have arrived. If there is none, no memory is kept.
+    pub(super) fn find_buffered<S: Transport>(
+        &mut self,
+        link: &Link<S>,
+        buffer: &mut Option<Box<Buffer>>,
+    ) -> Option<Ready> {
+        loop {
+            let input = self.input(buffer);
+            match self.find(link, input, false) {
+                Found::Event(ready) => return Some(ready),
+                Found::Enough => {} // only pings, pongs and fragments so far
+                Found::Nothing => {
+                    self.park(buffer);
+                    return None;
+                }
+            }
+        }
     }
 
     /// Makes the event of what was found. This is where text is checked as a whole.
@@ -230,7 +257,7 @@ impl Core {
     }
 
     /// The buffer to read into, with what was put aside.
-    pub(super) fn input<'b>(&mut self, buffer: &'b mut Option<Box<Buffer>>) -> &'b mut Buffer {
+    fn input<'b>(&mut self, buffer: &'b mut Option<Box<Buffer>>) -> &'b mut Buffer {
         if std::mem::take(&mut self.parked) {
             *buffer = Some(spare::take_buffer(buffer.take()));
         }
@@ -274,7 +301,7 @@ impl Core {
         turn.unpark();
         // More is to be read, and will be answered in the same write.
         if !self.full || turn.write.queued() >= BATCH || self.edges.has_ended() {
-            write(turn, cx);
+            turn.write_pending(cx);
         }
         // Input that came in time, perhaps while the user was busy, lies in the socket: it is read before the
         // deadlines are looked at, but not for ever.
@@ -284,7 +311,7 @@ impl Core {
         }
         self.work.deadlines_were_looked_at();
         // Now there is nothing more to be answered in the same write; and some streams read with the other waker.
-        write(turn, cx);
+        turn.write_pending(cx);
         let due = match self.tick(turn, now(), cx) {
             Ok(due) => due,
             Err(end) => {
@@ -320,7 +347,7 @@ impl Core {
             }
             // A ping is due. What comes of writing it may move the deadlines.
             turn.reply(&mut replies);
-            write(turn, cx);
+            turn.write_pending(cx);
         }
     }
 
@@ -377,21 +404,5 @@ impl Core {
             self.eof(turn, None);
         }
         turn.close();
-    }
-}
-
-/// Writes what waits, and then ends our side if that is over. A failure is noted, and seen at the end of what had arrived.
-#[inline]
-fn write<S: Transport>(turn: &mut Turn<'_, S>, cx: &mut Context<'_>) {
-    if !turn.write.is_flushed() || turn.write.wants_shutdown() {
-        write_rest(turn, cx);
-    }
-}
-
-fn write_rest<S: Transport>(turn: &mut Turn<'_, S>, cx: &mut Context<'_>) {
-    let waiter = Waiter { ticket: &mut Some(Ticket::RECEIVER), waker: cx.waker() };
-    let _ = turn.write(&mut Unsent::nothing(), Some(waiter));
-    if turn.write.wants_shutdown() {
-        let _ = turn.poll_shut_down(cx);
     }
 }

@@ -37,13 +37,17 @@ impl Work {
     /// A read that has brought so many bytes. If there was nothing, others have their turn anyway.
     pub(super) fn count_read(&mut self, bytes: usize) {
         self.reads = self.reads.saturating_add(1);
-        self.units = self.units.saturating_add(1);
-        self.count_bytes(bytes);
+        self.count_units(1 + bytes / BYTES);
     }
 
-    /// Bytes that were read, or came of compressed ones.
-    pub(super) fn count_bytes(&mut self, bytes: usize) {
-        let units = u8::try_from(bytes / BYTES).unwrap_or(UNITS);
+    /// What a compressed message has become. Each is one at least, however short.
+    #[cfg(feature = "deflate")]
+    pub(super) fn count_inflated(&mut self, bytes: usize) {
+        self.count_units(bytes.div_ceil(BYTES));
+    }
+
+    fn count_units(&mut self, units: usize) {
+        let units = u8::try_from(units).unwrap_or(UNITS);
         self.units = self.units.saturating_add(units);
     }
 
