@@ -325,6 +325,24 @@ async fn a_future_may_go_to_another_task_while_it_waits() {
     waiting.await.unwrap();
 }
 
+// TA-05: one that is dropped is forgotten
+#[tokio::test]
+async fn a_future_that_is_dropped_while_it_waits_leaves_nothing_behind() {
+    let peer = Peer::new();
+    peer.take_more(0);
+    let (sender, _receiver) = peer.open(config(|config| config.max_queue(400)));
+    while poll_once(pin!(sender.send(&[7; 60]))).await.is_some() {}
+    let count = Arc::new(Count::default());
+    for _ in 0..3 {
+        let waker = Waker::from(Arc::clone(&count));
+        let mut cx = Context::from_waker(&waker);
+        assert!(pin!(sender.send(&[7; 60])).poll(&mut cx).is_pending());
+        assert!(pin!(sender.ready()).poll(&mut cx).is_pending());
+        assert!(pin!(sender.flush()).poll(&mut cx).is_pending());
+    }
+    assert_eq!(Arc::strong_count(&count), 1);
+}
+
 // TA-03: long messages that are fed go at once, from where they lie, but those that have to be copied anyway wait
 #[tokio::test]
 async fn a_long_message_that_is_fed_is_written_at_once_unless_it_is_masked() {
