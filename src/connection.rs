@@ -298,3 +298,29 @@ impl Connection {
         self.read.is_finished(self.write.progress())
     }
 }
+
+#[cfg(all(test, feature = "mio"))]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    // ML-17: also if others have their turn before all that has arrived is undone
+    #[test]
+    fn a_fragment_is_a_sign_of_life() {
+        let second = Duration::from_secs(1);
+        let config = Config::builder().keepalive(second, second).build().unwrap();
+        let (mut connection, mut input) = (Connection::server(config), Buffer::new());
+        let start = Instant::now();
+        connection.tick(start).unwrap();
+        connection.tick(start + second).unwrap();
+        assert_eq!(connection.pending(), b"\x89\0");
+        connection.sent(2);
+        connection.tick(start + second).unwrap();
+        input.extend(b"\x01\x80\0\0\0\0\0\x80\0\0\0\0");
+        assert!(matches!(connection.step(&mut input), Ok(Step::Fragment)));
+        assert!(!input.unread().is_empty());
+        connection.tick(start + 3 * second).unwrap();
+    }
+}

@@ -42,8 +42,10 @@ impl Buffer {
             self.filled = self.message_end;
         }
         // Reads have come back full, behind the beginning of a short frame.
-        let is_short = self.stride == 0 && self.live() <= self.step / 4;
-        let may_grow = is_short && self.step > SMALL_READ && self.bytes.len() < self.step;
+        let may_grow = self.bytes.len() < self.step
+            && self.step > SMALL_READ
+            && self.stride == 0
+            && self.live() <= self.step / 4;
         let needed = match (self.expect.wanted, self.filled) {
             (0, 0) => self.step.max(self.aim()),
             _ if may_grow => self.step,

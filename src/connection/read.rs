@@ -38,9 +38,9 @@ impl Ready {
         self.0.is_message()
     }
 
-    /// What it was decompressed to, in bytes: nothing, if it was not.
+    /// What it was decompressed to, in bytes, if it was.
     #[cfg(all(feature = "deflate", any(feature = "mio", feature = "tokio")))]
-    pub(crate) fn inflated_len(&self, input: &Buffer) -> usize {
+    pub(crate) fn inflated_len(&self, input: &Buffer) -> Option<usize> {
         self.0.inflated_len(input)
     }
 
@@ -150,7 +150,10 @@ impl ReadHalf {
     ) -> Result<Step<Ready>, ProtocolError> {
         let found = match self.decoder.step(input) {
             Ok(Step::Found(found)) => found,
-            Ok(Step::Fragment) => return Ok(Step::Fragment),
+            Ok(Step::Fragment) => {
+                self.timers.heard();
+                return Ok(Step::Fragment);
+            }
             Ok(Step::Nothing) => {
                 self.note_arrival(input);
                 return Ok(Step::Nothing);

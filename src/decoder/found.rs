@@ -37,10 +37,10 @@ impl Found {
         input.get(self.payload.clone())
     }
 
-    /// What it was decompressed to: nothing, if it was not.
+    /// What it was decompressed to, in bytes, if it was.
     #[cfg(all(feature = "deflate", any(feature = "mio", feature = "tokio")))]
-    pub(crate) fn inflated_len(&self, input: &Buffer) -> usize {
-        if self.inflated { input.inflated().len() } else { 0 }
+    pub(crate) fn inflated_len(&self, input: &Buffer) -> Option<usize> {
+        self.inflated.then(|| input.inflated().len())
     }
 
     pub(crate) fn is_message(&self) -> bool {

@@ -92,6 +92,8 @@ impl<S> Client<S> {
             }
             _ => None,
         };
+        // What one connection waits for, or was heard of it, says nothing of the next.
+        shared.clear();
         if shared.capacity() <= MAX_SPARE {
             common.input = shared;
         }
@@ -207,7 +209,7 @@ impl<S> Client<S> {
             let event = match connection.step(input) {
                 Ok(Step::Found(ready)) => {
                     #[cfg(feature = "deflate")]
-                    left.count_inflated(ready.inflated_len(input));
+                    left.count_inflated(ready.inflated_len(input).unwrap_or(0));
                     connection.event(ready, input)
                 }
                 Ok(Step::Fragment) => continue,

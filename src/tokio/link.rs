@@ -4,9 +4,10 @@
 //! connection's: the receiver, which is woken for it, waits for room and watches the deadline, and so does
 //! everybody else who waits for room.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -255,7 +256,16 @@ impl<S: Transport> Turn<'_, S> {
         }
     }
 
+    /// Also in a task that has no budget left: what was fed does not wait until it has some again.
     fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
+        let writing = poll_fn(|cx| {
+            self.write_for_receiver(cx);
+            Poll::Ready(())
+        });
+        let _ = pin!(coop::unconstrained(writing)).poll(cx);
+    }
+
+    fn write_for_receiver(&mut self, cx: &mut Context<'_>) {
         let waiter = Waiter { ticket: &mut Some(Ticket::RECEIVER), waker: cx.waker() };
         let _ = self.write(&mut Unsent::nothing(), Some(waiter));
         if self.write.wants_shutdown() {

@@ -39,7 +39,11 @@ pub(super) fn put_aside(mut buffer: Box<Buffer>) -> Option<Box<Buffer>> {
 fn give_back(mut buffer: Box<Buffer>) {
     buffer.clear();
     if buffer.capacity() <= MAX_SPARE {
-        let _ = BUFFER.try_with(|spare| spare.set(Some(buffer)));
+        let _ = BUFFER.try_with(|spare| {
+            // One that was polled inside another poll has brought its own.
+            let other = spare.take().filter(|other| other.capacity() > buffer.capacity());
+            spare.set(Some(other.unwrap_or(buffer)));
+        });
     }
 }
 
@@ -79,7 +83,9 @@ impl Input {
 
 impl Drop for Input {
     fn drop(&mut self) {
-        self.park();
+        if !self.parked {
+            self.park();
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use sansocket::{Config, ConfigBuilder};
 
 use crate::client::Client;
 use crate::common::wire::{self, PING, PONG, TEXT};
-use crate::running::{Mail, Running};
+use crate::running::{Call, Mail, Running};
 
 const SHORT: Duration = Duration::from_millis(10);
 const LONG: Duration = Duration::from_secs(1000);
@@ -110,4 +110,24 @@ fn a_peer_that_does_not_end_its_side_is_not_waited_for_long() {
         std::thread::sleep(SHORT);
     }
     let _ = client.0.write(b"x");
+}
+
+// ML-07: what others say is no sign of life of one, though they share a buffer
+#[test]
+fn a_silent_peer_is_given_up_beside_others_that_pause() {
+    let second = Duration::from_secs(1);
+    let config = Config::builder().keepalive(second, second).build().unwrap();
+    let server = Running::start_with(config, |server| server);
+    let (_silent, id) = server.client();
+    // Each stops in the middle of its turn.
+    for _ in 0..100 {
+        let mut other = Client::open(server.address);
+        other.say("pause");
+        std::thread::sleep(Duration::from_millis(60));
+        let is_given_up = |call: &Call| matches!(call, Call::Closed(closed, ..) if *closed == id);
+        if server.calls().iter().any(is_given_up) {
+            return;
+        }
+    }
+    panic!("it was kept for six seconds");
 }

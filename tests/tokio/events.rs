@@ -262,6 +262,38 @@ async fn compressed_messages_yield_to_other_tasks() {
     }
 }
 
+// TA-13: nor is one free that becomes nothing
+#[cfg(feature = "deflate")]
+#[tokio::test]
+async fn empty_messages_that_were_compressed_yield_to_other_tasks() {
+    let config = config(|config| config.compression(sansocket::Compression::new()));
+    let headers = [
+        ("Host", &b"example.com"[..]),
+        ("Connection", b"Upgrade"),
+        ("Upgrade", b"websocket"),
+        ("Sec-WebSocket-Version", b"13"),
+        ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Extensions", b"permessage-deflate"),
+    ];
+    let request = sansocket::handshake::Request::new("GET", "/", (1, 1), headers, &config).unwrap();
+    let connection = request.upgrade().unwrap().accept().open(&config).unwrap();
+    let peer = Peer::new();
+    let (_sender, mut receiver) = sansocket::tokio::open_connection(
+        peer.stream(),
+        connection,
+        sansocket::Buffer::new(),
+        &config,
+    );
+    peer.send(&wire::client(TEXT | 0x40, &[0]).repeat(2000));
+    let receiving = async move {
+        for _ in 0..2000 {
+            assert_eq!(receiver.recv().await.unwrap().unwrap(), "");
+        }
+    };
+    let (turns, ()) = turns_beside(receiving).await;
+    assert!(turns >= 2000 / 128, "{turns}");
+}
+
 // TA-13: 2 MiB are as much
 #[tokio::test]
 async fn long_messages_yield_to_other_tasks() {

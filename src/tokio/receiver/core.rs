@@ -1,7 +1,5 @@
 //! One poll of the receiver, apart from the buffer that messages borrow.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -123,7 +121,8 @@ impl Core {
             self.input(buffer).clear();
             ready!(self.poll_wait(link, buffer, cx));
         }
-        *buffer = None;
+        self.input(buffer).clear();
+        self.park(buffer);
         Poll::Ready(self.edges.result())
     }
 
@@ -138,12 +137,8 @@ impl Core {
         if self.work.poll_proceed(cx).is_ready() {
             return Poll::Ready(());
         }
-        // What was fed does not wait for them, even if the task has no budget left.
-        let writing = poll_fn(|cx| {
-            link.turn(|turn| turn.write_pending(cx));
-            Poll::Ready(())
-        });
-        let _ = pin!(coop::unconstrained(writing)).poll(cx);
+        // What was fed does not wait for them.
+        link.turn(|turn| turn.write_pending(cx));
         // They may need the memory.
         match buffer {
             Some(input) if !input.is_empty() => {
@@ -177,7 +172,9 @@ impl Core {
                     self.work.count_frame();
                     if ready.is_message() {
                         #[cfg(feature = "deflate")]
-                        self.work.count_inflated(ready.inflated_len(input));
+                        if let Some(bytes) = ready.inflated_len(input) {
+                            self.work.count_inflated(bytes);
+                        }
                         return Found::Event(ready); // there is nothing to reply
                     }
                     if ready.is_close() {

@@ -43,7 +43,7 @@ impl Work {
     /// What a compressed message has become. Each is one at least, however short.
     #[cfg(feature = "deflate")]
     pub(super) fn count_inflated(&mut self, bytes: usize) {
-        self.count_units(bytes.div_ceil(BYTES));
+        self.count_units(bytes.div_ceil(BYTES).max(1));
     }
 
     fn count_units(&mut self, units: usize) {
