@@ -201,12 +201,11 @@ impl Connection {
     #[cfg(feature = "mio")]
     #[inline]
     pub(crate) fn step(&mut self, input: &mut Buffer) -> Result<Step<Ready>, ProtocolError> {
-        if let Some(ready) = self.read.advance_whole(input) {
-            return Ok(Step::Found(ready));
-        }
         let mut replies = Replies::new();
         let step = self.read.step(input, &mut replies);
-        self.write.reply(&mut replies);
+        if !replies.is_empty() {
+            self.write.reply(&mut replies);
+        }
         step
     }
 

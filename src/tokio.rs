@@ -56,6 +56,7 @@ mod stream;
 mod streams;
 mod timer;
 mod transport;
+mod turn;
 
 #[cfg(feature = "hyper")]
 pub(crate) use accept::{Halves, open_as};

@@ -134,7 +134,7 @@ impl ReadHalf {
         replies: &mut Replies,
     ) -> Result<Option<Ready>, ProtocolError> {
         loop {
-            match self.step(input, replies)? {
+            match self.step_any(input, replies)? {
                 Step::Found(ready) => return Ok(Some(ready)),
                 Step::Fragment => {}
                 Step::Nothing => return Ok(None),
@@ -143,7 +143,20 @@ impl ReadHalf {
     }
 
     /// The same for one frame at most, for adapters that count what a peer makes them do.
+    #[cfg(any(feature = "mio", feature = "tokio"))]
+    #[inline]
     pub(crate) fn step(
+        &mut self,
+        input: &mut Buffer,
+        replies: &mut Replies,
+    ) -> Result<Step<Ready>, ProtocolError> {
+        match self.advance_whole(input) {
+            Some(ready) => Ok(Step::Found(ready)),
+            None => self.step_any(input, replies),
+        }
+    }
+
+    fn step_any(
         &mut self,
         input: &mut Buffer,
         replies: &mut Replies,

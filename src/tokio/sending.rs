@@ -10,10 +10,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use super::alarm::Ticket;
-use super::link::{Link, State, Turn, Waiter};
+use super::link::{Link, State};
 use super::spare;
 use super::timer::{Timer, now};
 use super::transport::{self, Transport};
+use super::turn::{Turn, Waiter};
 use crate::connection::WriteHalf;
 use crate::encoder::{Unsent, Written};
 use crate::error::{Error, SendError};

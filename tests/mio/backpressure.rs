@@ -160,8 +160,7 @@ fn a_receiver_that_reads_gets_more_than_its_queue_holds() {
     assert_eq!(client.ask("join room"), "Ok(true)");
     let news = "n".repeat(20 * KIB);
     for is_sent in [false, true] {
-        let (go_on, wait) = std::sync::mpsc::channel();
-        server.handle.mail(0, Mail::Wait(wait)).unwrap();
+        let go_on = server.hold(0);
         for _ in 0..10 {
             match is_sent {
                 true => server.handle.send(id, &news).unwrap(),

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) enum Mail {
     /// A command, as if that connection had sent it.
     Do(Id, String),
     Decide(Id, Decision),
-    /// The shard waits until it may go on.
+    /// The shard says that it waits, and goes on when it may.
     Wait(Receiver<()>),
 }
 
@@ -220,7 +220,7 @@ impl App for Obedient {
                 self.call(Call::Mail(format!("decided {decided}")));
                 assert!(!shard.decide(id, Verdict::Later));
             }
-            Mail::Wait(until) => _ = until.recv(),
+            Mail::Wait(until) => (0..2).for_each(|_| _ = until.recv()),
         }
     }
 
@@ -291,6 +291,14 @@ impl Running {
 
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.try_iter().collect()
+    }
+
+    /// Holds a shard up: it does nothing more until it is told to go on.
+    pub(crate) fn hold(&self, shard: usize) -> SyncSender<()> {
+        let (go_on, until) = sync_channel(0);
+        self.handle.mail(shard, Mail::Wait(until)).unwrap();
+        go_on.send(()).unwrap();
+        go_on
     }
 
     /// A client whose connection is open, and its name.

@@ -1,7 +1,6 @@
 //! How a server stops.
 
 use std::net::TcpStream;
-use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -95,8 +94,7 @@ fn a_connection_that_opens_as_the_stop_begins_is_closed() {
         _ => None,
     });
     // The shard is held up, and finds the decision and the stop in its mailbox together.
-    let (go_on, wait) = channel();
-    server.handle.mail(id.shard(), Mail::Wait(wait)).unwrap();
+    let go_on = server.hold(id.shard());
     while server.handle.mail(id.shard(), Mail::Decide(id, Decision::Accept)).is_err() {
         thread::yield_now();
     }
