@@ -1,5 +1,6 @@
 //! A connection with its buffer, and what was seen of it.
 
+use sansocket::handshake::Request;
 use sansocket::{Buffer, Config, ConfigBuilder, Connection, Event, Message, ProtocolError};
 
 use super::wire::{self, Frame};
@@ -54,6 +55,24 @@ impl From<Event<'_>> for Seen {
 
 pub(crate) fn config(build: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> Config {
     build(Config::builder()).build().unwrap()
+}
+
+/// A request whose client offers compression.
+pub(crate) fn request_for_compression(config: &Config) -> Request {
+    let headers = [
+        ("Host", &b"example.com"[..]),
+        ("Connection", b"Upgrade"),
+        ("Upgrade", b"websocket"),
+        ("Sec-WebSocket-Version", b"13"),
+        ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Extensions", b"permessage-deflate"),
+    ];
+    Request::new("GET", "/", (1, 1), headers, config).unwrap().upgrade().unwrap()
+}
+
+/// The connection that it opens.
+pub(crate) fn compressed_connection(config: &Config) -> Connection {
+    request_for_compression(config).accept().open(config).unwrap()
 }
 
 pub(crate) struct Session {

@@ -26,6 +26,13 @@ pub(crate) fn masked(first: u8, key: [u8; 4], payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// A message as a client sends it compressed (RFC 7692 §7.2.1), in one frame.
+pub(crate) fn compressed(first: u8, message: &[u8]) -> Vec<u8> {
+    let mut payload = miniz_oxide::deflate::compress_to_vec(message, 9);
+    payload.push(0); // behind a block that says that it is the last (§7.2.3.5)
+    client(first | 0x40, &payload)
+}
+
 /// A frame as a server sends it: not masked.
 pub(crate) fn server(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];

@@ -3,6 +3,7 @@
 use sansocket::Compression;
 
 use crate::checker::{check, is_valid, parse};
+use crate::common::session::request_for_compression;
 use crate::peer::{accept, configured, server_with};
 
 // D-01, D-03, D-09, D-11 to D-14, D-17, D-24, D-25, D-29 to D-32, D-35, D-48, CO-10, CO-11, V47
@@ -135,16 +136,8 @@ fn it_is_off_by_default_and_can_be_left_out_of_a_response() {
 
     let (session, answer) = accept("permessage-deflate", &Config::default());
     assert!(answer.is_empty() && !session.connection.is_compressed());
-    let headers = [
-        ("Host", &b"example.com"[..]),
-        ("Connection", b"Upgrade"),
-        ("Upgrade", b"websocket"),
-        ("Sec-WebSocket-Version", b"13"),
-        ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
-        ("Sec-WebSocket-Extensions", b"permessage-deflate"),
-    ];
     let config = configured(Compression::new());
-    let request = Request::new("GET", "/", (1, 1), headers, &config).unwrap().upgrade().unwrap();
+    let request = request_for_compression(&config);
     assert!(request.is_compressed());
     let response = request.accept();
     assert!(response.open(&config).unwrap().is_compressed());

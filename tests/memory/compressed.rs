@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 use miniz_oxide::deflate::core::{CompressorOxide, create_comp_flags_from_zip_params};
 use miniz_oxide::deflate::stream::deflate;
 use miniz_oxide::{DataFormat, MZFlush};
-use sansocket::handshake::Request;
 use sansocket::{Buffer, Compression, Config, Connection};
 
-use crate::common::session::{Session, config};
+use crate::common::session::{Session, compressed_connection as open, config};
 use crate::common::wire::{self, MORE};
 use crate::heap::{heap, measure};
 use crate::{KIB, MIB, swallow};
@@ -16,20 +15,6 @@ use crate::{KIB, MIB, swallow};
 /// "Hello".
 const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0];
 const TEXT: u8 = 0xc1;
-
-/// A connection whose client offered compression.
-pub(crate) fn open(config: &Config) -> Connection {
-    let headers = [
-        ("Host", &b"example.com"[..]),
-        ("Connection", b"Upgrade"),
-        ("Upgrade", b"websocket"),
-        ("Sec-WebSocket-Version", b"13"),
-        ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
-        ("Sec-WebSocket-Extensions", b"permessage-deflate"),
-    ];
-    let request = Request::new("GET", "/", (1, 1), headers, config).unwrap().upgrade().unwrap();
-    request.accept().open(config).unwrap()
-}
 
 fn session(config: &Config) -> Session {
     Session { connection: open(config), input: Buffer::new() }

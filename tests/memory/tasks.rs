@@ -93,7 +93,7 @@ fn a_handshake_that_waits_holds_no_buffer() {
 
 // TA-10: also if it was asked for what has arrived
 #[test]
-fn asking_for_what_has_arrived_takes_no_buffer() {
+fn a_receiver_asked_for_buffered_messages_holds_no_buffer() {
     let runtime = runtime();
     let _context = runtime.enter();
     let open_idle = || {
@@ -201,7 +201,7 @@ fn a_connection_that_was_cut_off_holds_no_queue() {
 // CO-15, TA-10, TA-13: others may need the memory
 #[cfg(feature = "deflate")]
 #[test]
-fn a_compressed_message_is_given_back_before_others_have_their_turn() {
+fn a_compressed_message_is_given_back_before_a_receiver_yields() {
     use sansocket::tokio::open_connection;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -209,7 +209,7 @@ fn a_compressed_message_is_given_back_before_others_have_their_turn() {
     let limit = Config::builder().max_message(8 * MIB).compression(sansocket::Compression::new());
     let config = limit.build().unwrap();
     let stream = Stream::default();
-    let connection = crate::compressed::open(&config);
+    let connection = crate::common::session::compressed_connection(&config);
     let (_sender, mut receiver) =
         open_connection(stream.clone(), connection, Buffer::new(), &config);
     let payload = crate::compressed::four_mib();

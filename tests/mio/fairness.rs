@@ -1,13 +1,12 @@
 //! Whose turn it is. What is counted is messages, not time.
 
 use std::io::Write;
-use std::sync::mpsc::channel;
 
 use sansocket::Config;
 
 use crate::client::{Client, REQUEST};
 use crate::common::wire::{self, CONTINUATION, MORE, PING, TEXT};
-use crate::running::{Call, Mail, Running};
+use crate::running::{Call, Running};
 
 /// Messages of a turn.
 const TURN: usize = 1024;
@@ -28,8 +27,7 @@ fn before_the_quiet_one(config: Config, floods: usize, frame: &[u8]) -> usize {
     let server = Running::start_with(config, |server| server);
     let mut clients: Vec<Client> = (0..floods).map(|_| open(&server)).collect();
     let (mut quiet, id) = server.client();
-    let (go_on, wait) = channel();
-    server.handle.mail(0, Mail::Wait(wait)).unwrap();
+    let go_on = server.hold(0);
     for client in &mut clients {
         // As much as the socket takes.
         client.0.set_nonblocking(true).unwrap();
@@ -77,15 +75,11 @@ fn a_turn_has_only_so_many_fragments() {
 #[test]
 fn a_turn_decompresses_only_so_much() {
     let config = Config::builder().compression(sansocket::Compression::new()).build().unwrap();
-    let bomb = |len| {
-        let mut payload = miniz_oxide::deflate::compress_to_vec(&vec![b'x'; len], 9);
-        payload.push(0); // for a block that says that it is the last (RFC 7692 §7.2.3.5)
-        wire::client(TEXT | 0x40, &payload)
-    };
-    let before = before_the_quiet_one(config.clone(), 1, &bomb(16 * 1024));
+    let message = wire::compressed(TEXT, &[b'x'; 16 * 1024]);
+    let before = before_the_quiet_one(config.clone(), 1, &message);
     assert!((1..=16).contains(&before), "{before}");
     // But once only, whatever follows it.
-    let mut messages = bomb(200 * 1024);
+    let mut messages = wire::compressed(TEXT, &[b'x'; 200 * 1024]);
     messages.extend(wire::client(TEXT, b"x").repeat(500));
     let before = before_the_quiet_one(config, 1, &messages);
     assert!((200..=TURN).contains(&before), "{before}");

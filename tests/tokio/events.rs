@@ -1,11 +1,6 @@
 //! Events, and what has arrived already.
 
 use sansocket::{Event, Message, SendError};
-#[cfg(feature = "deflate")]
-use sansocket::{
-    handshake::client,
-    tokio::{accept, connect},
-};
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -137,7 +132,7 @@ async fn pings_behind_a_long_message_yield_to_other_tasks() {
 
 // TA-13, TA-03: what was fed does not wait for the end of a flood
 #[tokio::test]
-async fn what_was_fed_is_written_before_others_have_their_turn() {
+async fn messages_that_were_fed_are_written_before_a_receiver_yields() {
     // A long message makes the next read long, a pong those after it short again.
     for first in [0, 8 << 20] {
         let peer = Peer::new();
@@ -181,7 +176,7 @@ async fn receive_without_budget(
 
 // TA-13: what came before a turn of others is known after it: here, that a message was whole
 #[tokio::test(start_paused = true)]
-async fn a_message_is_whole_though_others_have_their_turn_behind_it() {
+async fn a_message_is_whole_though_the_receiver_yields_behind_it() {
     let peer = Peer::new();
     let (_sender, receiver) = peer.open(config(|config| config));
     let spends = Arc::new(AtomicBool::new(false));
@@ -199,7 +194,7 @@ async fn a_message_is_whole_though_others_have_their_turn_behind_it() {
 
 // TA-13: and here, that the peer lives
 #[tokio::test(start_paused = true)]
-async fn fragments_are_a_sign_of_life_though_others_have_their_turn_behind_them() {
+async fn fragments_are_a_sign_of_life_though_the_receiver_yields_behind_them() {
     let peer = Peer::new();
     let (_sender, receiver) = peer.open(config(|config| config));
     let start = tokio::time::Instant::now();
@@ -236,20 +231,11 @@ async fn answers_are_written_when_64_kib_wait() {
 #[cfg(feature = "deflate")]
 #[tokio::test]
 async fn compressed_messages_yield_to_other_tasks() {
-    let (near, far) = tokio::io::duplex(1 << 20);
-    let config = config(|config| config.compression(sansocket::Compression::new()));
-    let request = client::Request::new("ws://example.com/").unwrap();
-    let (accepted, connected) =
-        tokio::join!(accept(far, &config), connect(near, &request, &config));
-    let (_server, mut receiver) = accepted.unwrap();
-    let (sender, _receiver, _response) = connected.unwrap();
-    let zeros = vec![0; 1 << 20];
+    let peer = Peer::new();
+    let (_sender, mut receiver) = peer.open_compressed();
     // However short they are: each is a unit at least.
-    for (messages, len) in [(32, 1 << 20), (2000, 16 * 1024 - 1), (2000, 500)] {
-        for _ in 0..messages {
-            sender.send(&zeros[..len]).await.unwrap();
-        }
-        sender.flush().await.unwrap();
+    for (messages, len) in [(32, 1 << 20), (2000, 16 * 1024 - 1), (2000, 500), (2000, 0)] {
+        peer.send(&wire::compressed(BINARY, &vec![0; len]).repeat(messages));
         let receiving = async move {
             for _ in 0..messages {
                 assert_eq!(receiver.recv().await.unwrap().unwrap().len(), len);
@@ -260,38 +246,6 @@ async fn compressed_messages_yield_to_other_tasks() {
         receiver = receiver_again;
         assert!((14..=40).contains(&turns), "{messages} of {len}: {turns}");
     }
-}
-
-// TA-13: nor is one free that becomes nothing
-#[cfg(feature = "deflate")]
-#[tokio::test]
-async fn empty_messages_that_were_compressed_yield_to_other_tasks() {
-    let config = config(|config| config.compression(sansocket::Compression::new()));
-    let headers = [
-        ("Host", &b"example.com"[..]),
-        ("Connection", b"Upgrade"),
-        ("Upgrade", b"websocket"),
-        ("Sec-WebSocket-Version", b"13"),
-        ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
-        ("Sec-WebSocket-Extensions", b"permessage-deflate"),
-    ];
-    let request = sansocket::handshake::Request::new("GET", "/", (1, 1), headers, &config).unwrap();
-    let connection = request.upgrade().unwrap().accept().open(&config).unwrap();
-    let peer = Peer::new();
-    let (_sender, mut receiver) = sansocket::tokio::open_connection(
-        peer.stream(),
-        connection,
-        sansocket::Buffer::new(),
-        &config,
-    );
-    peer.send(&wire::client(TEXT | 0x40, &[0]).repeat(2000));
-    let receiving = async move {
-        for _ in 0..2000 {
-            assert_eq!(receiver.recv().await.unwrap().unwrap(), "");
-        }
-    };
-    let (turns, ()) = turns_beside(receiving).await;
-    assert!(turns >= 2000 / 128, "{turns}");
 }
 
 // TA-13: 2 MiB are as much

@@ -9,8 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use sansocket::tokio::{Receiver, Sender};
-use sansocket::{Buffer, Config, ConfigBuilder};
+use sansocket::{Buffer, Config};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+#[cfg(feature = "deflate")]
+use crate::common::session::compressed_connection;
+pub(crate) use crate::common::session::config;
 
 /// The test's end.
 #[derive(Clone, Default)]
@@ -81,6 +85,14 @@ impl Peer {
 
     pub(crate) fn open(&self, config: Config) -> (Sender<Stream>, Receiver<Stream>) {
         sansocket::tokio::open(Stream(self.clone()), Buffer::new(), config)
+    }
+
+    /// The same with a connection that has agreed on compression.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn open_compressed(&self) -> (Sender<Stream>, Receiver<Stream>) {
+        let config = config(|config| config.compression(sansocket::Compression::new()));
+        let connection = compressed_connection(&config);
+        sansocket::tokio::open_connection(self.stream(), connection, Buffer::new(), config)
     }
 
     pub(crate) fn stream(&self) -> Stream {
@@ -269,10 +281,6 @@ impl Drop for Stream {
 }
 
 /// The default, with a change.
-pub(crate) fn config(change: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> Config {
-    change(Config::builder()).build().unwrap()
-}
-
 /// Polls once.
 pub(crate) async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|cx| match future.as_mut().poll(cx) {
