@@ -178,7 +178,7 @@ impl Connection {
     #[cold]
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         let mut replies = Replies::new();
-        replies.finish(Some(error.close_code()), "");
+        replies.fail(error);
         self.write.reply(&mut replies);
         error
     }

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::close::CloseCode;
+use crate::error::ProtocolError;
 use crate::frame::MAX_CONTROL;
 
 /// The payload of a control frame, in place.
@@ -99,6 +100,11 @@ impl Replies {
     pub(crate) fn finish(&mut self, code: Option<CloseCode>, reason: &str) {
         self.push_close(code, reason);
         self.finish = true;
+    }
+
+    /// The answer to a fault of the peer's (§7.1.7).
+    pub(crate) fn fail(&mut self, error: ProtocolError) {
+        self.finish(Some(error.close_code()), "");
     }
 
     fn push_close(&mut self, code: Option<CloseCode>, reason: &str) {

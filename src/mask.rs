@@ -28,10 +28,15 @@ pub(crate) fn skip(mut key: [u8; 4], n: usize) -> [u8; 4] {
 
 #[inline(never)]
 fn apply_long(payload: &mut [u8], key: [u8; 4]) {
-    if payload.len() < WIDE {
-        return apply_turns(payload, key);
+    match payload.len() {
+        0..WIDE => apply_turns(payload, key),
+        _ => apply_aligned(payload, key),
     }
-    // Vectors that cross no cache line.
+}
+
+/// By vectors that cross no cache line.
+#[inline(never)]
+fn apply_aligned(payload: &mut [u8], key: [u8; 4]) {
     let unaligned = payload.as_ptr().align_offset(TURN).min(payload.len());
     let (head, lines) = payload.split_at_mut(unaligned);
     apply_words(head, key);
@@ -63,8 +68,8 @@ fn apply_turns(payload: &mut [u8], key: [u8; 4]) {
 /// Eight bytes a turn, then one: for less than one `TURN`.
 #[inline]
 fn apply_words(payload: &mut [u8], key: [u8; 4]) {
-    let [a, b, c, d] = key;
-    let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let four = u64::from(u32::from_ne_bytes(key));
+    let word = four | four << 32;
     let mut rest = payload;
     while rest.len() >= 8 {
         if let Some((eight, tail)) = std::mem::take(&mut rest).split_first_chunk_mut() {
@@ -72,7 +77,7 @@ fn apply_words(payload: &mut [u8], key: [u8; 4]) {
             rest = tail;
         }
     }
-    for (byte, mask) in rest.iter_mut().zip([a, b, c, d, a, b, c]) {
+    for (byte, mask) in rest.iter_mut().zip(word.to_ne_bytes()) {
         *byte ^= mask;
     }
 }

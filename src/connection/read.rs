@@ -90,14 +90,15 @@ impl ReadHalf {
 
     /// The fast path: a message that lies in the buffer whole.
     #[inline(always)]
-    pub(super) fn find_whole(&mut self, input: &mut Buffer) -> Option<Found> {
+    pub(crate) fn find_whole(&mut self, input: &mut Buffer) -> Option<Found> {
         let found = self.decoder.find_whole(input)?;
         self.timers.heard();
         Some(found)
     }
 
+    /// Makes the message of it. A fault is to be [answered](Replies::fail).
     #[inline(always)]
-    pub(super) fn whole_message<'b>(
+    pub(crate) fn whole_message<'b>(
         &mut self,
         found: &Found,
         input: &'b Buffer,
@@ -124,7 +125,7 @@ impl ReadHalf {
 
     /// The same for a message that lies in the buffer whole, if that is next.
     #[inline(always)]
-    pub(crate) fn advance_whole(&mut self, input: &mut Buffer) -> Option<Ready> {
+    fn advance_whole(&mut self, input: &mut Buffer) -> Option<Ready> {
         self.find_whole(input).map(Ready)
     }
 
@@ -327,6 +328,6 @@ impl ReadHalf {
 /// The Close frame that a fault of the peer's calls for, and nothing after it (§7.1.7).
 #[cold]
 fn fail(error: ProtocolError, replies: &mut Replies) -> ProtocolError {
-    replies.finish(Some(error.close_code()), "");
+    replies.fail(error);
     error
 }

@@ -198,6 +198,9 @@ impl<'r, S: Transport> Future for Receiving<'r, S> {
     type Output = Result<Option<Message<'r>>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(message) = self.0.whole() {
+            return Poll::Ready(Ok(Some(message)));
+        }
         Pin::new(&mut self.0).poll(cx).map_ok(|event| match event {
             Some(Event::Message(message)) => Some(message),
             _ => None,
@@ -227,6 +230,14 @@ impl<'r, S: Transport> Next<'r, S> {
         let Inner { link, core, buffer } = inner;
         Self { inner: Some((link, core)), buffer: Some(buffer), events }
     }
+
+    /// The fast path: a message that lies in the buffer whole, if it is as simple as that.
+    #[inline(always)]
+    fn whole(&mut self) -> Option<Message<'r>> {
+        let (link, core) = self.inner.as_mut()?;
+        let whole = core.find_whole(self.buffer.as_mut()?)?;
+        core.whole_message(link, &whole, self.buffer.take()?)
+    }
 }
 
 impl<'r, S: Transport> Future for Next<'r, S> {
@@ -238,10 +249,7 @@ impl<'r, S: Transport> Future for Next<'r, S> {
             return Poll::Ready(Ok(None));
         };
         if let Some(input) = buffer {
-            let ready = match core.find_whole(input) {
-                None => ready!(core.poll_next(link, input, *events, cx))?,
-                whole => whole,
-            };
+            let ready = ready!(core.poll_next(link, input, *events, cx))?;
             match buffer.take() {
                 // Text that is none: that error comes when the peer has had time to read of it.
                 Some(input) => match core.event(link, ready, input) {

@@ -244,7 +244,9 @@ impl<S: Transport> Turn<'_, S> {
 /// The future of [`Sender::send`](super::Sender::send) and its like, which say what it does.
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Sending<'s, 'm, S: Transport> {
-    waiting: Waiting<&'s Link<S>, S>,
+    link: &'s Link<S>,
+    /// Made when it first waits: most are ready before.
+    waiting: Option<Waiting<&'s Link<S>, S>>,
     /// Until it is sent.
     item: Option<Item<'m>>,
     at_once: bool,
@@ -252,7 +254,7 @@ pub struct Sending<'s, 'm, S: Transport> {
 
 impl<'s, 'm, S: Transport> Sending<'s, 'm, S> {
     pub(super) fn new(link: &'s Link<S>, item: Item<'m>, at_once: bool) -> Self {
-        Self { waiting: Waiting::new(link), item: Some(item), at_once }
+        Self { link, waiting: None, item: Some(item), at_once }
     }
 }
 
@@ -260,15 +262,14 @@ impl<S: Transport> Future for Sending<'_, '_, S> {
     type Output = Result<(), Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { waiting, item, at_once } = &mut *self;
+        let Self { link, waiting, item, at_once } = &mut *self;
         // The fast path.
-        if !*at_once
-            && item.is_some_and(|item| waiting.link.short_turn(|write| item.feed(write)).is_some())
+        if !*at_once && item.is_some_and(|item| link.short_turn(|write| item.feed(write)).is_some())
         {
             *item = None;
             return Poll::Ready(Ok(()));
         }
-        waiting.poll(cx, |turn, waiter| {
+        waiting.get_or_insert_with(|| Waiting::new(link)).poll(cx, |turn, waiter| {
             ready!(turn.poll_room(waiter))?;
             // Ready before, it sends nothing again.
             Poll::Ready(item.take().map_or(Ok(()), |item| turn.send(&item, *at_once)))

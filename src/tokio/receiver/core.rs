@@ -10,11 +10,11 @@ use crate::buffer::Buffer;
 use crate::close::CloseCode;
 use crate::connection::{ReadHalf, Ready};
 use crate::control::Replies;
-use crate::decoder::Step;
+use crate::decoder::{Found as Whole, Step};
 use crate::end::End;
 use crate::error::{Error, ProtocolError};
 use crate::handshake::Request;
-use crate::message::Event;
+use crate::message::{Event, Message};
 use crate::tokio::link::Link;
 use crate::tokio::spare;
 use crate::tokio::transport::Transport;
@@ -56,13 +56,37 @@ impl Core {
 
     /// The fast path: a message that lies in the buffer whole, if it is as simple as that.
     #[inline(always)]
-    pub(super) fn find_whole(&mut self, buffer: &mut Option<Box<Buffer>>) -> Option<Ready> {
+    pub(super) fn find_whole(&mut self, buffer: &mut Option<Box<Buffer>>) -> Option<Whole> {
         if self.parked || self.work.is_enough() {
             return None;
         }
-        let whole = self.read.advance_whole(buffer.as_deref_mut()?)?;
+        let whole = self.read.find_whole(buffer.as_deref_mut()?)?;
         self.work.count_frame();
         Some(whole)
+    }
+
+    /// Makes the message of what was found so, unless it is text that is none.
+    #[inline(always)]
+    pub(super) fn whole_message<'b, S: Transport>(
+        &mut self,
+        link: &Link<S>,
+        whole: &Whole,
+        buffer: &'b Option<Box<Buffer>>,
+    ) -> Option<Message<'b>> {
+        match self.read.whole_message(whole, buffer.as_deref()?) {
+            Ok(message) => Some(message),
+            Err(error) => {
+                self.fail_text(link, error);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn fail_text<S: Transport>(&mut self, link: &Link<S>, error: ProtocolError) {
+        let mut replies = Replies::new();
+        replies.fail(error);
+        self.fail(link, error, &mut replies);
     }
 
     /// The next thing the peer says; at the end, when the socket is closed, how it ended.
