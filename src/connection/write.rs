@@ -258,8 +258,9 @@ impl WriteHalf {
     }
 
     /// Whether nothing waits to be written.
+    #[inline]
     pub(crate) fn is_flushed(&self) -> bool {
-        self.pending().is_empty() && !self.unsent && self.held.is_none()
+        !self.encoder.has_pending() && !self.unsent && self.held.is_none()
     }
 
     pub(super) fn role(&self) -> Role {

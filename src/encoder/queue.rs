@@ -39,6 +39,15 @@ impl Encoder {
         self.queue.get(range).unwrap_or_default()
     }
 
+    /// Whether there are any.
+    #[inline]
+    pub(crate) fn has_pending(&self) -> bool {
+        match &self.urgent {
+            None => self.sent < self.queue.len(),
+            Some(_) => !self.pending().is_empty(),
+        }
+    }
+
     /// The first `n` bytes of [`pending`](Self::pending) were written.
     #[inline]
     pub(crate) fn sent(&mut self, n: usize) {

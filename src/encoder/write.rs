@@ -146,7 +146,7 @@ impl Encoder {
         unsent: &mut Unsent<'_>,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<Written> {
-        loop {
+        while self.has_pending() || !unsent.is_empty() {
             // A frame that has begun is not interrupted.
             let begun = unsent.done > 0 && !unsent.is_empty();
             let queued = if begun { &[] } else { self.pending() };
@@ -157,9 +157,6 @@ impl Encoder {
                 false => (unsent.header(), unsent.payload()),
             };
             let (queued_len, rest) = (queued.len(), header.len() + payload.len());
-            if queued_len + rest == 0 {
-                return Ok(Written::All);
-            }
             let slices = [queued, header, payload].map(IoSlice::new);
             let first = slices.iter().take_while(|slice| slice.is_empty()).count();
             let end = if rest == 0 { 1 } else { 3 };
@@ -173,6 +170,7 @@ impl Encoder {
             }
             unsent.done += n - of_queue;
         }
+        Ok(Written::All)
     }
 
     /// Queues what is left of a message.

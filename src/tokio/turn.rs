@@ -157,7 +157,7 @@ impl<'s, S: Transport> Turn<'s, S> {
             let waker = Waker::from(Arc::clone(alarm));
             written = attempt(stream, write, unsent, &mut Context::from_waker(&waker));
         }
-        if !coop::has_budget_remaining() {
+        if matches!(written, Ok(Written::Blocked)) && !coop::has_budget_remaining() {
             // It was this task that could not go on: the stream may take more.
             write.forget_blocked();
         }
@@ -180,7 +180,7 @@ impl<'s, S: Transport> Turn<'s, S> {
 
     /// Writes what waits, for the receiver, and then ends our side if that is over. A failure is noted, and seen at the
     /// end of what had arrived.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write_pending(&mut self, cx: &mut Context<'_>) {
         if !self.write.is_flushed() || self.write.wants_shutdown() {
             self.write_and_shut_down(cx);
@@ -188,6 +188,7 @@ impl<'s, S: Transport> Turn<'s, S> {
     }
 
     /// Also in a task that has no budget left: what was fed does not wait until it has some again.
+    #[inline(never)]
     fn write_and_shut_down(&mut self, cx: &mut Context<'_>) {
         let writing = poll_fn(|cx| {
             self.write_for_receiver(cx);

@@ -144,9 +144,20 @@ impl Core {
         buffer: &mut Option<Box<Buffer>>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        if self.work.poll_proceed(cx).is_ready() {
-            return Poll::Ready(());
+        let proceed = self.work.poll_proceed(cx);
+        if proceed.is_pending() {
+            self.give_way(link, buffer, cx);
         }
+        proceed
+    }
+
+    #[cold]
+    fn give_way<S: Transport>(
+        &mut self,
+        link: &Link<S>,
+        buffer: &mut Option<Box<Buffer>>,
+        cx: &mut Context<'_>,
+    ) {
         // What was fed does not wait for them.
         link.turn(|turn| turn.write_pending(cx));
         // They may need the memory.
@@ -157,7 +168,6 @@ impl Core {
             }
             _ => self.park(buffer),
         }
-        Poll::Pending
     }
 
     /// Puts the buffer aside: it is others' while this one has nothing to do.
@@ -171,6 +181,10 @@ impl Core {
 
     /// The next message of those that have arrived, or with `events` also ping or pong. Nothing after the end.
     fn find<S: Transport>(&mut self, link: &Link<S>, input: &mut Buffer, events: bool) -> Found {
+        if input.is_empty() {
+            self.read.note_arrival(input);
+            return Found::Nothing;
+        }
         let mut replies = Replies::new();
         while !self.edges.has_ended() {
             match self.read.step(input, &mut replies) {

@@ -7,6 +7,7 @@ use ::tokio::task::coop;
 
 use super::Core;
 use crate::buffer::Buffer;
+use crate::connection::Progress;
 use crate::control::Replies;
 use crate::end::{End, Failure};
 use crate::timers::earlier;
@@ -75,14 +76,14 @@ impl Core {
         self.work.deadlines_were_looked_at();
         // Now there is nothing more to be answered in the same write; and some streams read with the other waker.
         turn.write_pending(cx);
-        let due = match self.tick(turn, now(), cx) {
-            Ok(due) => due,
+        let (due, progress) = match self.tick(turn, now(), cx) {
+            Ok(ticked) => ticked,
             Err(end) => {
                 self.end(turn, end);
                 return Outcome::Done;
             }
         };
-        if turn.stream.is_none() || self.read.is_finished(turn.write.progress()) {
+        if turn.stream.is_none() || self.read.is_finished(progress) {
             self.finish(turn);
             return Outcome::Done;
         }
@@ -93,20 +94,20 @@ impl Core {
         Outcome::Wait(due.filter(|due| self.new_task || !turn.timer.wakes_by(*due)))
     }
 
-    /// Looks at the deadlines: the next of them.
+    /// Looks at the deadlines: the next of them, and how far the output has come.
     fn tick<S: Transport>(
         &mut self,
         turn: &mut Turn<'_, S>,
         now: Instant,
         cx: &mut Context<'_>,
-    ) -> Result<Option<Instant>, End> {
+    ) -> Result<(Option<Instant>, Progress), End> {
         loop {
             let due = turn.tick(now).map_err(End::TimedOut)?;
             let mut replies = Replies::new();
             let progress = turn.write.progress();
             let read_due = self.read.tick(now, progress, &mut replies).map_err(End::TimedOut)?;
             if replies.is_empty() {
-                return Ok(earlier(due, read_due));
+                return Ok((earlier(due, read_due), progress));
             }
             // A ping is due. What comes of writing it may move the deadlines.
             turn.reply(&mut replies);
