@@ -21,6 +21,7 @@ pub mod sansocket;
 pub mod secure;
 pub mod sockudo;
 pub mod soketto;
+pub mod tasks;
 pub mod tokio_tungstenite;
 pub mod tokio_websockets;
 pub mod tungstenite;
@@ -43,6 +44,7 @@ macro_rules! in_memory {
 /// Ours first.
 pub const IN_MEMORY: &[InMemory] = in_memory![
     "sansocket": sansocket,
+    "sansocket tokio": tasks,
     "tungstenite": tungstenite,
     "tokio-tungstenite": tokio_tungstenite,
     "fastwebsockets": fastwebsockets,
@@ -60,7 +62,7 @@ pub type Serve = fn(TcpListener) -> io::Result<()>;
 pub const SERVERS: &[(&str, Serve)] = &[
     ("sansocket threads, send", sansocket::serve_send),
     ("sansocket threads, feed", sansocket::serve_feed),
-    ("sansocket tokio", sansocket::serve_tasks),
+    ("sansocket tokio", tasks::serve),
     ("tungstenite threads", tungstenite::serve),
     ("tokio-tungstenite", tokio_tungstenite::serve),
     ("tokio-tungstenite, 4 KiB buffers", tokio_tungstenite::serve_small),

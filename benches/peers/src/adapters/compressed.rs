@@ -1,7 +1,7 @@
 //! The libraries that compress, each as it is meant to be used for that, and with no state per connection where it
 //! knows such a way.
 
-use super::{Serve, sansocket, sockudo, soketto, yawc};
+use super::{Serve, sansocket, sockudo, soketto, tasks, yawc};
 use crate::memory::subject::Subject;
 use crate::memory::tape::Tape;
 
@@ -25,7 +25,7 @@ pub const IN_MEMORY: &[InMemory] = &[
 pub const SERVERS: &[(&str, Serve)] = &[
     ("sansocket event loop", sansocket::serve_compressed),
     ("sansocket event loop, forgetful", sansocket::serve_forgetful),
-    ("sansocket tokio", sansocket::serve_compressed_tokio),
+    ("sansocket tokio", tasks::serve_compressed),
     ("sansocket threads", sansocket::serve_compressed_threads),
     ("sockudo-ws, dedicated", sockudo::serve_dedicated),
     ("sockudo-ws, shared", sockudo::serve_shared),

@@ -12,15 +12,14 @@ use sansocket::{
     mio, net,
 };
 
-use super::secure::serve_tls;
-use super::{MAX_MESSAGE, serve_tokio};
+use super::MAX_MESSAGE;
 use crate::deflate::OFFER;
 use crate::memory::broadcast::Audience;
 use crate::memory::subject::{Count, Outgoing, Subject};
 use crate::memory::tape::Tape;
 use crate::tls;
 
-fn config() -> Config {
+pub fn config() -> Config {
     settings().build().expect("it makes sense")
 }
 
@@ -32,7 +31,7 @@ fn settings() -> ConfigBuilder {
 /// the others take their turns, which a client would have to answer: the peers send none, either.
 pub const PING_AFTER: &str = "PEERS_PING_AFTER";
 
-fn compressing(compression: Compression) -> Config {
+pub fn compressing(compression: Compression) -> Config {
     let seconds = std::env::var(PING_AFTER).ok().and_then(|text| text.parse().ok());
     let silence = Duration::from_secs(seconds.unwrap_or(3600));
     let config = settings().compression(compression).keepalive(silence, Duration::from_secs(60));
@@ -109,7 +108,7 @@ fn send(connection: &mut Connection, tape: &mut Tape, message: Message<'_>) {
     }
 }
 
-fn outgoing(outgoing: &Outgoing) -> Message<'_> {
+pub fn outgoing(outgoing: &Outgoing) -> Message<'_> {
     match outgoing.is_text {
         true => Message::Text(&outgoing.text),
         false => Message::Binary(&outgoing.bytes),
@@ -284,35 +283,6 @@ pub fn serve_secure_event_loop(listener: TcpListener) -> io::Result<()> {
 
 fn run_event_loop(server: mio::Server) -> io::Result<()> {
     server.max_connections(100_000).run_fn(|peer, message| _ = peer.send(message)).map(drop)
-}
-
-pub fn serve_compressed_tokio(listener: TcpListener) -> io::Result<()> {
-    let config = compressing(Compression::new());
-    serve_tokio(listener, move |stream| echo(stream, config.clone()))
-}
-
-/// Echoes in a task, as the docs do it; what was received at once is answered at once.
-fn echo<S>(stream: S, config: Config) -> impl Future<Output = Result<(), sansocket::Error>> + Send
-where
-    S: sansocket::tokio::Transport + Send,
-{
-    // Out here, so that the task holds neither while it is idle.
-    let accepted = sansocket::tokio::accept(stream, config);
-    async move {
-        let (sender, mut receiver) = accepted.await?;
-        while let Some(message) = receiver.recv().await? {
-            sender.feed(message).await?;
-        }
-        Ok(())
-    }
-}
-
-pub fn serve_tasks(listener: TcpListener) -> io::Result<()> {
-    serve_tokio(listener, |stream| echo(stream, config()))
-}
-
-pub fn serve_secure_tokio(listener: TcpListener) -> io::Result<()> {
-    serve_tls(listener, |stream| echo(stream, config()))
 }
 
 pub fn serve_compressed_threads(listener: TcpListener) -> io::Result<()> {

@@ -7,13 +7,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{Serve, sansocket, serve_tokio, tokio_tungstenite, tokio_websockets};
+use super::{Serve, sansocket, serve_tokio, tasks, tokio_tungstenite, tokio_websockets};
 use crate::tls;
 
 pub const SERVERS: &[(&str, Serve)] = &[
     ("sansocket event loop", sansocket::serve_secure_event_loop),
     ("sansocket threads", sansocket::serve_secure),
-    ("sansocket tokio", sansocket::serve_secure_tokio),
+    ("sansocket tokio", tasks::serve_secure),
     ("tokio-tungstenite", tokio_tungstenite::serve_secure),
     ("tokio-tungstenite, 4 KiB buffers", tokio_tungstenite::serve_secure_small),
     ("tokio-websockets", tokio_websockets::serve_secure),

@@ -59,6 +59,16 @@ impl Count {
     }
 }
 
+/// Runs what waits for nothing, but now and then leaves others their turn, of whom there are none.
+pub fn in_turns<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return output;
+        }
+    }
+}
+
 /// Runs what never has to wait.
 pub fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
