@@ -320,12 +320,17 @@ impl Decoder {
         self.max_message
     }
 
+    #[inline]
+    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.set_failed(error);
+        error
+    }
+
     #[cold]
     #[inline(never)]
-    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+    fn set_failed(&mut self, error: ProtocolError) {
         self.state = State::Failed;
         self.rest = Rest::Failure(Box::new(error));
-        error
     }
 }
 

@@ -82,6 +82,7 @@ impl<S: Transport> Receiver<S> {
     ///
     /// Outside of a runtime of tokio with its timer enabled (`enable_time`), or when the one in which it first waited is gone:
     /// its timer is of that runtime, which has to be driven.
+    #[inline]
     pub fn recv(&mut self) -> Receiving<'_, S> {
         Receiving(Next::of(&mut self.0, false))
     }
@@ -197,14 +198,25 @@ pub struct Receiving<'r, S: Transport>(Next<'r, S>);
 impl<'r, S: Transport> Future for Receiving<'r, S> {
     type Output = Result<Option<Message<'r>>, Error>;
 
+    // Always: handed over in memory, a message costs more than to find it.
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(message) = self.0.whole() {
-            return Poll::Ready(Ok(Some(message)));
+        match self.0.whole() {
+            Some(message) => Poll::Ready(Ok(Some(message))),
+            None => self.poll_any(cx).map_err(|error| *error),
         }
-        Pin::new(&mut self.0).poll(cx).map_ok(|event| match event {
+    }
+}
+
+impl<'r, S: Transport> Receiving<'r, S> {
+    /// The error in a box: in what is handed over in memory, a message is found too late.
+    #[inline(never)]
+    fn poll_any(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message<'r>>, Box<Error>>> {
+        let event = ready!(Pin::new(&mut self.0).poll(cx))?;
+        Poll::Ready(Ok(match event {
             Some(Event::Message(message)) => Some(message),
             _ => None,
-        })
+        }))
     }
 }
 
@@ -223,6 +235,7 @@ struct Next<'r, S: Transport> {
 }
 
 impl<'r, S: Transport> Next<'r, S> {
+    #[inline]
     fn of(inner: &'r mut Option<Box<Inner<S>>>, events: bool) -> Self {
         let Some(inner) = inner.as_deref_mut() else {
             return Self { inner: None, buffer: None, events };
