@@ -14,15 +14,19 @@ use sansocket::{Buffer, Config, Connection, Event, Message, Prepared};
 
 #[cfg(feature = "deflate")]
 mod compressed;
+#[cfg(feature = "tokio")]
+mod tasks;
 
 pub type Path = fn(u64);
 
 /// All there are.
 pub fn paths() -> impl Iterator<Item = &'static (&'static str, Path)> {
+    let paths = PATHS.iter();
     #[cfg(feature = "deflate")]
-    return PATHS.iter().chain(&compressed::PATHS);
-    #[cfg(not(feature = "deflate"))]
-    PATHS.iter()
+    let paths = paths.chain(&compressed::PATHS);
+    #[cfg(feature = "tokio")]
+    let paths = paths.chain(&tasks::PATHS);
+    paths
 }
 
 const PATHS: [(&str, Path); 21] = [
@@ -185,6 +189,14 @@ impl Tape {
         bytes.extend(masked(false, Opcode::Continuation, parts[2]));
         bytes.extend(masked(true, Opcode::Continuation, parts[3]));
         Self::repeat(&bytes)
+    }
+
+    /// A read brings one.
+    #[cfg(feature = "tokio")]
+    fn in_step<'m>(message: impl Into<Message<'m>>) -> Self {
+        let tape = Self::of(message);
+        let (header, at) = Header::decode(&tape.bytes).unwrap().unwrap();
+        Self { longest_read: at + usize::try_from(header.len).unwrap(), ..tape }
     }
 
     fn slow(text: &str) -> Self {
