@@ -244,17 +244,21 @@ impl<S: Transport> Turn<'_, S> {
 /// The future of [`Sender::send`](super::Sender::send) and its like, which say what it does.
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Sending<'s, 'm, S: Transport> {
-    link: &'s Link<S>,
-    /// Made when it first waits: most are ready before.
-    waiting: Option<Waiting<&'s Link<S>, S>>,
+    progress: Progress<'s, S>,
     /// Until it is sent.
     item: Option<Item<'m>>,
     at_once: bool,
 }
 
+/// Most are ready before they have to wait, and then there is nothing to be dropped.
+enum Progress<'s, S: Transport> {
+    New(&'s Link<S>),
+    Waiting(Waiting<&'s Link<S>, S>),
+}
+
 impl<'s, 'm, S: Transport> Sending<'s, 'm, S> {
     pub(super) fn new(link: &'s Link<S>, item: Item<'m>, at_once: bool) -> Self {
-        Self { link, waiting: None, item: Some(item), at_once }
+        Self { progress: Progress::New(link), item: Some(item), at_once }
     }
 }
 
@@ -262,18 +266,26 @@ impl<S: Transport> Future for Sending<'_, '_, S> {
     type Output = Result<(), Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { link, waiting, item, at_once } = &mut *self;
-        // The fast path.
-        if !*at_once && item.is_some_and(|item| link.short_turn(|write| item.feed(write)).is_some())
-        {
-            *item = None;
-            return Poll::Ready(Ok(()));
+        let Self { progress, item, at_once } = &mut *self;
+        match progress {
+            Progress::New(link) => {
+                let link = *link;
+                // The fast path.
+                if !*at_once
+                    && item.is_some_and(|item| link.short_turn(|write| item.feed(write)).is_some())
+                {
+                    *item = None;
+                    return Poll::Ready(Ok(()));
+                }
+                *progress = Progress::Waiting(Waiting::new(link));
+                self.poll(cx)
+            }
+            Progress::Waiting(waiting) => waiting.poll(cx, |turn, waiter| {
+                ready!(turn.poll_room(waiter))?;
+                // Ready before, it sends nothing again.
+                Poll::Ready(item.take().map_or(Ok(()), |item| turn.send(&item, *at_once)))
+            }),
         }
-        waiting.get_or_insert_with(|| Waiting::new(link)).poll(cx, |turn, waiter| {
-            ready!(turn.poll_room(waiter))?;
-            // Ready before, it sends nothing again.
-            Poll::Ready(item.take().map_or(Ok(()), |item| turn.send(&item, *at_once)))
-        })
     }
 }
 
@@ -328,3 +340,15 @@ macro_rules! debug {
 }
 
 debug!(Sending<'_, '_>, Flushing<'_>, Room<'_>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // TA-10: a task that feeds has a place for this also while it is idle
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn a_future_that_sends_is_small() {
+        assert_eq!(size_of::<Sending<'_, '_, ::tokio::net::TcpStream>>(), 64);
+    }
+}
