@@ -140,7 +140,7 @@ impl<'s, S: Transport> Turn<'s, S> {
     ) -> Result<Written, Failure> {
         let State { stream, write, alarm, failure, .. } = &mut *self.state;
         let Some(stream) = stream.as_mut().filter(|_| !write.has_failed()) else {
-            return Err(failure.clone().unwrap_or(Failure::Aborted));
+            return Err(failure.as_deref().cloned().unwrap_or(Failure::Aborted));
         };
         let before = write.queued() + unsent.len();
         let mut written = Ok(Written::Blocked);
@@ -301,7 +301,7 @@ impl<'s, S: Transport> Turn<'s, S> {
         let alarm = self.alarm.take();
         self.ring(alarm);
         self.nudge();
-        self.failure.get_or_insert(failure).clone()
+        (**self.failure.get_or_insert_with(|| Box::new(failure))).clone()
     }
 
     /// Closes the socket.

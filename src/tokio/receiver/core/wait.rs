@@ -146,7 +146,7 @@ impl Core {
         let end = self.read.eof(&mut replies);
         turn.reply(&mut replies);
         if let Err(disconnected) = end {
-            let reason = turn.failure.clone().or(read);
+            let reason = turn.failure.as_deref().cloned().or(read);
             self.end(turn, End::disconnected(disconnected, reason));
         }
     }
