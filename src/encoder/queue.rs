@@ -39,7 +39,7 @@ impl Encoder {
         self.queue.get(range).unwrap_or_default()
     }
 
-    /// Whether there are any.
+    /// Whether any bytes are pending.
     #[inline]
     pub(crate) fn has_pending(&self) -> bool {
         match &self.urgent {

@@ -244,21 +244,21 @@ impl<S: Transport> Turn<'_, S> {
 /// The future of [`Sender::send`](super::Sender::send) and its like, which say what it does.
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Sending<'s, 'm, S: Transport> {
-    progress: Progress<'s, S>,
+    phase: Phase<'s, S>,
     /// Until it is sent.
     item: Option<Item<'m>>,
     at_once: bool,
 }
 
 /// Most are ready before they have to wait, and then there is nothing to be dropped.
-enum Progress<'s, S: Transport> {
+enum Phase<'s, S: Transport> {
     New(&'s Link<S>),
     Waiting(Waiting<&'s Link<S>, S>),
 }
 
 impl<'s, 'm, S: Transport> Sending<'s, 'm, S> {
     pub(super) fn new(link: &'s Link<S>, item: Item<'m>, at_once: bool) -> Self {
-        Self { progress: Progress::New(link), item: Some(item), at_once }
+        Self { phase: Phase::New(link), item: Some(item), at_once }
     }
 }
 
@@ -266,9 +266,9 @@ impl<S: Transport> Future for Sending<'_, '_, S> {
     type Output = Result<(), Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { progress, item, at_once } = &mut *self;
-        match progress {
-            Progress::New(link) => {
+        let Self { phase, item, at_once } = &mut *self;
+        match phase {
+            Phase::New(link) => {
                 let link = *link;
                 // The fast path.
                 if !*at_once
@@ -277,10 +277,10 @@ impl<S: Transport> Future for Sending<'_, '_, S> {
                     *item = None;
                     return Poll::Ready(Ok(()));
                 }
-                *progress = Progress::Waiting(Waiting::new(link));
+                *phase = Phase::Waiting(Waiting::new(link));
                 self.poll(cx)
             }
-            Progress::Waiting(waiting) => waiting.poll(cx, |turn, waiter| {
+            Phase::Waiting(waiting) => waiting.poll(cx, |turn, waiter| {
                 ready!(turn.poll_room(waiter))?;
                 // Ready before, it sends nothing again.
                 Poll::Ready(item.take().map_or(Ok(()), |item| turn.send(&item, *at_once)))
