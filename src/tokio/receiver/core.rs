@@ -181,12 +181,6 @@ impl Core {
 
     /// The next message of those that have arrived, or with `events` also ping or pong. Nothing after the end.
     fn find<S: Transport>(&mut self, link: &Link<S>, input: &mut Buffer, events: bool) -> Found {
-        if input.is_empty() {
-            #[cfg(feature = "deflate")]
-            input.drop_inflated();
-            self.read.note_arrival(input);
-            return Found::Nothing;
-        }
         let mut replies = Replies::new();
         while !self.edges.has_ended() {
             match self.read.step(input, &mut replies) {
