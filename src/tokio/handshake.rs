@@ -92,14 +92,21 @@ fn is_written<S: Transport>(
 
 /// After the last word: writes it, and gives the client time to read it and to end its side. Closing the
 /// socket with unread input would reset the connection, and the client might never see it.
-pub(super) async fn linger<S: Transport>(mut stream: S, exchange: &mut Exchange) {
-    let (mut discarded, mut timer) = (Input::new(None), Timer::default());
-    while !exchange.is_finished() {
-        if step(&mut stream, exchange, &mut discarded, &mut timer).await.is_err() {
-            return;
+///
+/// In a box: few handshakes end so, and all would have to have room for it.
+pub(super) fn linger<S: Transport>(
+    mut stream: S,
+    exchange: &mut Exchange,
+) -> impl Future<Output = ()> {
+    Box::pin(async move {
+        let (mut discarded, mut timer) = (Input::new(None), Timer::default());
+        while !exchange.is_finished() {
+            if step(&mut stream, exchange, &mut discarded, &mut timer).await.is_err() {
+                return;
+            }
+            discarded.buffer().consume(usize::MAX);
         }
-        discarded.buffer().consume(usize::MAX);
-    }
+    })
 }
 
 /// Writes the last word as far as the stream takes it at once, even if the task that drops the request has no budget left.
